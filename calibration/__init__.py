@@ -1,0 +1,1 @@
+"""Workstation room: calibration sets and activation ranges."""

@@ -1,0 +1,1 @@
+"""Workstation room: float checkpoint in, bundle out."""

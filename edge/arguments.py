@@ -1,0 +1,40 @@
+"""Command-line pieces that several verbs share."""
+
+import argparse
+
+
+def parser(verb: str, summary: str, example: str) -> argparse.ArgumentParser:
+    """A verb's parser; its help ends with an example."""
+    return argparse.ArgumentParser(
+        prog=f"edgemask {verb}", description=summary, epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
+    )  # fmt: skip
+
+
+def input_size(text: str) -> tuple[int, int]:
+    """`320x192` as (width, height), both multiples of 64."""
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not WIDTHxHEIGHT, for example 320x192")
+    size = int(width), int(height)
+    if any(side % 64 or not 64 <= side <= 4096 for side in size):
+        raise argparse.ArgumentTypeError(f"{text}: each side must be a multiple of 64 from 64 to 4096")
+    return size
+
+
+def score(text: str) -> float:
+    """A score threshold in [0, 1]."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a score between 0 and 1")
+    return value
+
+
+def count(text: str) -> int:
+    """A whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)

@@ -1,0 +1,153 @@
+"""The bundle: one ZIP with a manifest and the networks, read with distrust.
+
+Nothing in a bundle is executed or unpickled; every file is checked against the manifest's
+SHA-256 before an engine sees a byte of it.
+"""
+
+import hashlib
+import json
+import re
+import zipfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from edgemask.errors import BundleError
+
+SCHEMA = "edgemask.bundle/1"
+SHIPPED = Path(__file__).parent / "data" / "person-320.edgemask"
+STAGES = ("trunk", "box", "mask")
+SECTIONS = ("name", "licence", "precision", "classes", "input", "anchors", "proposals", "detections",
+            "box_coder", "roi", "stages", "source")  # fmt: skip
+MAX_FILES = 64
+MAX_MANIFEST = 1 << 20
+MAX_FILE = 256 << 20
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """A stage's input or output: real = (value − zero_point) · scale, or the value itself where scale is None."""
+
+    name: str
+    shape: tuple
+    dtype: str
+    scale: float | None = None
+    zero_point: int = 0
+
+    def dequantise(self, values: np.ndarray) -> np.ndarray:
+        """Raw values as float32."""
+        values = values.astype(np.float32)
+        return values if self.scale is None else (values - self.zero_point) * np.float32(self.scale)
+
+
+class Bundle:
+    """An open bundle.
+
+    >>> bundle = Bundle("person-320.edgemask")
+    >>> bundle.manifest["classes"]
+
+    Raises BundleError, a sentence that names the file and what is wrong with it.
+    """
+
+    def __init__(self, path=SHIPPED):
+        self.path = Path(path)
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                entries = archive.infolist()
+                self._check_entries(entries)
+                self.manifest = json.loads(archive.read("manifest.json"))
+        except FileNotFoundError as error:
+            raise BundleError(f"{path} does not exist") from error
+        except (OSError, zipfile.BadZipFile, EOFError) as error:
+            raise BundleError(f"{path} is not a bundle, or a truncated one: {error}") from error
+        except (ValueError, RecursionError) as error:
+            if isinstance(error, BundleError):
+                raise
+            raise BundleError(f"{path}: its manifest.json is not JSON: {error}") from error
+        self._check_manifest({entry.filename for entry in entries})
+
+    @cached_property
+    def files(self) -> dict[str, str]:
+        """File name to SHA-256 of everything the stages use."""
+        stages = self.manifest["stages"].values()
+        return {entry["file"]: entry["sha256"] for stage in stages for entry in stage.values()}
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names, the first is category 1."""
+        return tuple(self.manifest["classes"])
+
+    def engines(self) -> list[str]:
+        """Engines for which the bundle holds every stage."""
+        return sorted(set.intersection(*(set(self.manifest["stages"][stage]) for stage in STAGES)))
+
+    def tensors(self, stage: str, engine: str) -> tuple[TensorInfo, list[TensorInfo]]:
+        """The stage's input and its outputs."""
+        entry = self.manifest["stages"][stage][engine]
+        try:
+            infos = [TensorInfo(**{**tensor, "shape": tuple(tensor["shape"])}) for tensor in entry["tensors"]]
+        except (TypeError, KeyError) as error:
+            raise BundleError(f"{self.path}: the tensors of stage {stage} are not described: {error}") from error
+        return infos[0], infos[1:]
+
+    def read(self, stage: str, engine: str) -> bytes:
+        """A stage's network, its hash verified."""
+        if engine not in self.manifest["stages"].get(stage, {}):
+            raise BundleError(f"{self.path} has no stage {stage} for engine {engine}; it has {self.engines()}")
+        return self._verified(self.manifest["stages"][stage][engine]["file"])
+
+    def verify(self):
+        """Check every file's hash."""
+        for name in self.files:
+            self._verified(name)
+
+    def _verified(self, name):
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                content = archive.read(name)
+        except (OSError, zipfile.BadZipFile, EOFError, KeyError) as error:
+            raise BundleError(f"{self.path}: cannot read {name}: {error}") from error
+        if hashlib.sha256(content).hexdigest() != self.files[name]:
+            raise BundleError(f"{self.path}: {name} does not match its SHA-256 in the manifest: damaged or altered")
+        return content
+
+    def _check_entries(self, entries):
+        names = [entry.filename for entry in entries]
+        if not names or names[0] != "manifest.json":
+            raise BundleError(f"{self.path} is not a bundle: its first entry is not manifest.json")
+        if len(names) > MAX_FILES or len(set(names)) != len(names):
+            raise BundleError(f"{self.path} has too many entries, or one twice")
+        for entry in entries:
+            # orig_filename: zipfile cuts filename at a NUL byte.
+            if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", entry.orig_filename):
+                raise BundleError(f"{self.path}: entry {entry.orig_filename!r} is not a plain file name")
+            limit = MAX_MANIFEST if entry.filename == "manifest.json" else MAX_FILE
+            if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > limit:
+                raise BundleError(f"{self.path}: entry {entry.filename} is compressed or over {limit} bytes")
+
+    def _check_manifest(self, names):
+        manifest = self.manifest
+        if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
+            found = manifest.get("schema") if isinstance(manifest, dict) else type(manifest).__name__
+            raise BundleError(f"{self.path} has schema {found!r}, this version reads {SCHEMA!r}")
+        if missing := [section for section in SECTIONS if not manifest.get(section)]:
+            raise BundleError(f"{self.path}: its manifest lacks {', '.join(missing)}")
+        try:
+            files, engines = set(self.files), self.engines()
+            sides = [manifest["input"][side] for side in ("width", "height")]
+        except (AttributeError, KeyError, TypeError) as error:
+            raise BundleError(f"{self.path}: its manifest describes the stages wrongly: {error!r}") from error
+        if not engines:
+            raise BundleError(f"{self.path} has no engine with all of the stages {', '.join(STAGES)}")
+        if odd := files ^ (names - {"manifest.json"}):
+            raise BundleError(f"{self.path}: {sorted(odd)[0]} is in the manifest or in the ZIP, but not in both")
+        if not all(isinstance(side, int) and 64 <= side <= 4096 and side % 64 == 0 for side in sides):
+            raise BundleError(f"{self.path}: input {sides} is not a multiple of 64 between 64 and 4096 each side")
+
+
+def float_sibling(path) -> Path:
+    """Where `edgemask convert` puts the float bundle that belongs to an int8 one."""
+    path = Path(path)
+    return path.with_name(f"{path.stem}-float{path.suffix}")

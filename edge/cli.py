@@ -1,0 +1,77 @@
+"""The command `edgemask`: one table of verbs, each resolved when called."""
+
+import importlib
+import logging
+import os
+import sys
+
+from edgemask.errors import EdgemaskError
+
+VERBS = {
+    "run": ("edgemask.verbs.run:main", "segment a picture, a folder, a video or a camera"),
+    "demo": ("edgemask.verbs.demo:main", "see it work on a picture and a clip that come with it"),
+    "inspect": ("edgemask.verbs.inspect:main", "show what is in a bundle"),
+    "evaluate": ("edgemask.verbs.evaluate:main", "measure box and mask AP on a COCO set"),
+    "convert": ("edgemask.convert.command:main", "convert a float checkpoint to an int8 bundle"),
+}
+
+# Read by numpy and OpenCV when they are first imported. The glue's matrices are small: a thread pool
+# for them only takes cores from the networks. We say ourselves, once, what OpenCV would say in its way.
+ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OPENCV_LOG_LEVEL": "OFF", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a verb and return the exit code: 0 well, 2 bad input, 1 a failure."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_usage())
+        return 0 if arguments else 2
+    verb, *rest = arguments
+    if verb == "--version":
+        from importlib import metadata
+
+        print(f"edgemask {metadata.version('edgemask')}")
+        return 0
+    if verb not in VERBS:
+        return _fail(f"no verb {verb!r}; there are {', '.join(VERBS)}", 2)
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    logging.basicConfig(format="edgemask: %(message)s", level=logging.WARNING)
+    try:
+        return _resolve(verb)(rest)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone; keep the interpreter from complaining about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except EdgemaskError as error:
+        if debug:
+            raise
+        return _fail(str(error), error.exit_code)
+    except Exception as error:
+        if debug:
+            raise
+        return _fail(f"{verb} failed with {type(error).__name__}: {error} (--debug shows where)", 1)
+
+
+def _resolve(verb):
+    module, _, function = VERBS[verb][0].partition(":")
+    try:
+        return getattr(importlib.import_module(module), function)
+    except ImportError as error:
+        if module.startswith("edgemask.convert") and error.name in ("torch", "onnx", "safetensors", "onnxruntime"):
+            raise EdgemaskError(f"{verb} needs {error.name}: pip install 'edgemask[convert]'") from error
+        raise
+
+
+def _usage():
+    verbs = "\n".join(f"  {verb:10}{summary}" for verb, (_, summary) in VERBS.items())
+    return f"usage: edgemask VERB …\n\n{verbs}\n\nedgemask VERB --help says more; --debug shows a traceback."
+
+
+def _fail(sentence, code):
+    print(f"edgemask: {sentence}", file=sys.stderr)
+    return code

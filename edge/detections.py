@@ -1,0 +1,89 @@
+"""`Detections`: what the model finds in one frame, and what every sink consumes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from edgemask import masks, rle
+
+
+@dataclass(frozen=True)
+class Detections:
+    """People (or whatever the bundle's classes are) in one frame, best score first.
+
+    >>> people = model(rgb)
+    >>> for box, score in zip(people.boxes, people.scores): ...
+
+    boxes: float32 [N, 4], x0, y0, x1, y1 in frame pixels; scores: float32 [N] in [0, 1];
+    class_ids: int64 [N], indices into `classes`; grids: float32 [N, 28, 28], mask probabilities over
+    each box; size: frame (width, height); ms: milliseconds per stage. Raises ValueError when
+    the arrays do not fit together.
+    """
+
+    boxes: np.ndarray
+    scores: np.ndarray
+    class_ids: np.ndarray
+    grids: np.ndarray
+    size: tuple[int, int]
+    classes: tuple[str, ...]
+    ms: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self):
+        count = len(self.scores)
+        shapes = self.boxes.shape == (count, 4) and self.class_ids.shape == (count,) and len(self.grids) == count
+        if not shapes or self.scores.ndim != 1 or self.grids.ndim != 3:
+            raise ValueError(
+                f"boxes {self.boxes.shape}, scores {self.scores.shape}, class_ids {self.class_ids.shape} "
+                f"and grids {self.grids.shape} are not [N, 4], [N], [N] and [N, S, S] of one N"
+            )
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __getitem__(self, index) -> "Detections":
+        """A subset by slice, bool mask or indices."""
+        index = np.arange(len(self))[index].reshape(-1)
+        picked = {name: getattr(self, name)[index] for name in ("boxes", "scores", "class_ids", "grids")}
+        return replace(self, **picked)
+
+    def above(self, score: float) -> "Detections":
+        """Those with at least this score."""
+        return self[self.scores >= score]
+
+    def crops(self) -> Iterator[tuple[np.ndarray, int, int]]:
+        """Each instance's mask within its box: (bool [h, w], left, top), one at a time."""
+        for grid, box in zip(self.grids, self.boxes, strict=True):
+            yield masks.paste(grid, box, self.size)
+
+    def masks(self) -> np.ndarray:
+        """Full-size instance masks, bool [N, height, width]."""
+        full = np.zeros((len(self), self.size[1], self.size[0]), bool)
+        for mask, (crop, left, top) in zip(full, self.crops(), strict=True):
+            mask[top : top + crop.shape[0], left : left + crop.shape[1]] = crop
+        return full
+
+    def semantic(self) -> np.ndarray:
+        """Class map, uint8 [height, width]: 0 background, class id + 1; the higher score wins an overlap."""
+        classes = np.zeros((self.size[1], self.size[0]), np.uint8)
+        crops = list(self.crops())
+        for index in np.argsort(self.scores, kind="stable"):
+            crop, left, top = crops[index]
+            classes[top : top + crop.shape[0], left : left + crop.shape[1]][crop] = self.class_ids[index] + 1
+        return classes
+
+    def coco(self) -> list[dict]:
+        """COCO result records with compressed RLE; category_id counts from 1."""
+        return [
+            {
+                "bbox": [round(float(v), 2) for v in (box[0], box[1], box[2] - box[0], box[3] - box[1])],
+                "category_id": int(class_id) + 1,
+                "category": self.classes[class_id],
+                "score": round(float(score), 4),
+                "track_id": None,
+                "segmentation": rle.encode(crop, self.size, left, top),
+            }
+            for box, score, class_id, (crop, left, top) in zip(
+                self.boxes, self.scores, self.class_ids, self.crops(), strict=True
+            )
+        ]

@@ -1,0 +1,136 @@
+"""The two-stage pipeline: trunk, proposals, box head, mask head, with numpy between the networks."""
+
+import time
+from contextlib import contextmanager
+
+import numpy as np
+
+from edgemask import boxes, device
+from edgemask.bundle import SHIPPED, STAGES, Bundle
+from edgemask.detections import Detections
+from edgemask.engines import open_engine
+from edgemask.errors import OptionError
+from edgemask.letterbox import letterbox
+from edgemask.proposals import Proposer
+from edgemask.roi_align import roi_align
+
+
+class Model:
+    """A bundle ready to run.
+
+    >>> model = Model(Bundle("person-320.edgemask"))
+    >>> people = model(rgb)
+
+    engine: `auto` or one of `bundle.engines()`; threads: per network, all cores but one when None.
+    """
+
+    def __init__(self, bundle: Bundle, engine: str = "auto", threads: int | None = None):
+        self.bundle = bundle
+        self.engine = bundle.engines()[0] if engine == "auto" else engine
+        threads = device.default_threads() if threads is None else threads
+        if threads < 1:
+            raise OptionError(f"threads must be at least 1, not {threads}")
+        self.engines = {stage: open_engine(bundle, stage, self.engine, threads) for stage in STAGES}
+        self.tensors = {}
+        for stage in STAGES:
+            self.tensors.update({info.name: info for info in bundle.tensors(stage, self.engine)[1]})
+        manifest = bundle.manifest
+        self.width, self.height, self.pad = (manifest["input"][key] for key in ("width", "height", "pad"))
+        self.roi, self.limits, self.coder = manifest["roi"], manifest["detections"], manifest["box_coder"]
+        self.proposer = Proposer.of(manifest)
+
+    def __call__(self, rgb: np.ndarray) -> Detections:
+        """Detections in one frame, uint8 [height, width, 3] RGB of any size."""
+        if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
+            raise ValueError(f"a frame is uint8 [height, width, 3] RGB, not {rgb.dtype} {list(rgb.shape)}")
+        clock, size = Clock(), (rgb.shape[1], rgb.shape[0])
+        with clock("letterbox"):
+            image, ratio = letterbox(rgb, self.width, self.height, self.pad)
+        with clock("trunk"):
+            trunk = self.engines["trunk"](image[None])
+        with clock("proposals"):
+            proposals = self.proposals(trunk)
+        with clock("box"):
+            content = min(size[0] * ratio, self.width), min(size[1] * ratio, self.height)
+            found, scores, class_ids = self.detect(trunk, proposals, content)
+        with clock("mask"):
+            grids = self.mask_grids(trunk, found, class_ids)
+        found = boxes.clip(found / np.float32(ratio), *size)
+        return Detections(found, scores, class_ids, grids, size, self.bundle.classes, clock.stop())
+
+    def proposals(self, trunk: dict) -> np.ndarray:
+        """Proposals from the trunk's outputs, best first: float32 [N, 4] in input pixels."""
+        raw = {
+            kind: [(trunk[f"{kind}_{level}"], self.tensors[f"{kind}_{level}"]) for level in range(len(self.proposer.anchors))]
+            for kind in ("objectness", "deltas")
+        }
+        return self.proposer(raw["objectness"], raw["deltas"])
+
+    def detect(self, trunk: dict, proposals: np.ndarray, content) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Refined boxes [N, 4] in input pixels, scores [N] and class ids [N], best first.
+
+        content: (width, height) of the frame inside the input; boxes are cut there.
+        """
+        if not len(proposals):
+            return np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int64)
+        raw = self.engines["box"](self.pool(trunk, proposals, self.roi["box"]))
+        probabilities = softmax(self.dequantise(raw, "box_scores"))[:, 1:]
+        deltas = self.dequantise(raw, "box_deltas")
+        refined = boxes.decode(proposals, deltas, self.coder["box"], self.coder["clamp"])
+        refined = boxes.clip(refined, *content)
+        real = boxes.area(refined) > 0
+        rows, class_ids = np.nonzero((probabilities >= self.limits["score"]) & real[:, None])
+        scores, refined = probabilities[rows, class_ids], refined[rows]
+        keep = boxes.nms_per_class(refined, scores, class_ids, self.limits["nms"], self.limits["keep"])
+        return refined[keep], scores[keep], class_ids[keep]
+
+    def mask_grids(self, trunk: dict, found: np.ndarray, class_ids: np.ndarray) -> np.ndarray:
+        """Mask probabilities over each box, float32 [N, 28, 28]; the mask head runs only when there are boxes."""
+        if not len(found):
+            return np.empty((0, 2 * self.roi["mask"], 2 * self.roi["mask"]), np.float32)
+        raw = self.engines["mask"](self.pool(trunk, found, self.roi["mask"]))["mask_logits"]
+        chosen = np.take_along_axis(raw, class_ids[:, None, None, None], axis=3)[..., 0]
+        return 1 / (1 + np.exp(-self.tensors["mask_logits"].dequantise(chosen)))
+
+    def pool(self, trunk: dict, rois: np.ndarray, pooled: int) -> np.ndarray:
+        """RoIAligned features [N, pooled, pooled, C] of boxes in input pixels."""
+        levels = [trunk[name] for name in self.roi["levels"]]
+        size = self.width, self.height
+        return roi_align(levels, rois, size, pooled, self.roi["samples"], self.roi["canonical"])
+
+    def dequantise(self, outputs: dict, name: str) -> np.ndarray:
+        """One output by name, as float32."""
+        return self.tensors[name].dequantise(outputs[name])
+
+
+def load(bundle=SHIPPED, engine: str = "auto", threads: int | None = None) -> Model:
+    """Open a bundle (the shipped person model when none is named) and make it ready to run.
+
+    >>> people = edgemask.load()(rgb)
+
+    Raises BundleError, MissingLibrary or OptionError.
+    """
+    return Model(Bundle(bundle), engine, threads)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Softmax over the last axis."""
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+class Clock:
+    """Milliseconds per named part, and in total."""
+
+    def __init__(self):
+        self.start, self.ms = time.perf_counter(), {}
+
+    @contextmanager
+    def __call__(self, part: str):
+        begin = time.perf_counter()
+        yield
+        self.ms[part] = (time.perf_counter() - begin) * 1e3
+
+    def stop(self) -> dict[str, float]:
+        """The parts and their total so far."""
+        return {**self.ms, "total": (time.perf_counter() - self.start) * 1e3}

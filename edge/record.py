@@ -1,0 +1,21 @@
+"""The record: one JSON object a frame, the same on every sink. Fields are only ever added."""
+
+from edgemask.cameras.frame import Frame
+from edgemask.detections import Detections
+
+SCHEMA = "edgemask.frame/1"
+
+
+def frame_record(frame: Frame, detections: Detections, dropped: int = 0) -> dict:
+    """What one frame shows; `[{"image_id": …, **d} for d in record["detections"]]` loads in pycocotools."""
+    return {
+        "schema": SCHEMA,
+        "source": frame.source,
+        "frame": frame.number,
+        "time": frame.time.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "size": list(detections.size),
+        "detections": detections.coco(),
+        "ms": {part: round(value, 2) for part, value in detections.ms.items()},
+        "age_ms": frame.age_ms,
+        "dropped": dropped,
+    }

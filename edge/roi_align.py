@@ -1,0 +1,50 @@
+"""RoIAlign (He et al. 2017) as two small matrix products a box, on float or on quantised levels."""
+
+import numpy as np
+
+from edgemask import bilinear
+
+
+def assign_levels(boxes: np.ndarray, canonical: float, count: int) -> np.ndarray:
+    """Pyramid level of each box, 0 the finest (Lin et al. 2017, eq. 1): int [N].
+
+    A box of `canonical` pixels a side belongs to level 1.
+    """
+    sides = np.sqrt((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))
+    level = np.floor(np.log2(np.maximum(sides, 1e-6) / canonical + 1e-6)) + 1
+    return np.clip(level, 0, count - 1).astype(np.int64)
+
+
+def roi_align(levels, boxes: np.ndarray, input_size, pooled: int, samples: int, canonical: float) -> np.ndarray:
+    """Features of each box, pooled to [N, pooled, pooled, C] in the levels' own dtype.
+
+    levels: arrays [1, h, w, C], fine to coarse, all of one scale and zero point when quantised;
+    boxes: [N, 4] inside the input, in its pixels; input_size: (width, height). Half-pixel centres
+    (`aligned`), samples × samples points a bin, averaged. Quantised values are rounded to nearest.
+    """
+    out = np.empty((len(boxes), pooled, pooled, levels[0].shape[-1]), levels[0].dtype)
+    assigned = assign_levels(boxes, canonical, len(levels))
+    for index in np.unique(assigned):
+        features, chosen = levels[index][0], np.flatnonzero(assigned == index)
+        scale = features.shape[1] / input_size[0]
+        across = _axis_weights(boxes[chosen][:, [0, 2]] * scale, features.shape[1], pooled, samples)
+        down = _axis_weights(boxes[chosen][:, [1, 3]] * scale, features.shape[0], pooled, samples)
+        for box, wx, wy in zip(chosen, across, down, strict=True):
+            out[box] = _pool(features, wx, wy)
+    return out
+
+
+def _axis_weights(ends, size, pooled, samples):
+    """Weights [N, pooled, size] of an axis for intervals `ends` [N, 2] in cells."""
+    start, length = ends[:, :1] - 0.5, ends[:, 1:] - ends[:, :1]
+    points = (np.arange(pooled * samples, dtype=np.float32) + 0.5) / (pooled * samples)
+    positions = np.clip(start + length * points, 0, size - 1)
+    return bilinear.weights(positions.reshape(-1, pooled, samples), size).mean(axis=2)
+
+
+def _pool(features, wx, wy):
+    x, y = (np.flatnonzero(weights.any(axis=0)) for weights in (wx, wy))
+    crop = features[y[0] : y[-1] + 1, x[0] : x[-1] + 1].astype(np.float32)
+    rows = wy[:, y[0] : y[-1] + 1] @ crop.reshape(len(crop), -1)
+    pooled = wx[:, x[0] : x[-1] + 1] @ rows.reshape(len(wy), crop.shape[1], -1)
+    return pooled if features.dtype.kind == "f" else np.rint(pooled)
