@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import onnx
 
-from edgemask import bundle
 from edgemask.calibration.ranges import Scales
 from edgemask.convert.network import STRIDES
 from edgemask.files import replacing
+from edgemask.manifest import SCHEMA
 
 DTYPES = {onnx.TensorProto.UINT8: "uint8", onnx.TensorProto.FLOAT: "float32"}
 
@@ -28,7 +28,7 @@ class RuntimeStage:
 def describe(classes, width: int, height: int) -> dict:
     """The sections of a manifest that belong to the model family, not to one conversion."""
     return {
-        "schema": bundle.SCHEMA,
+        "schema": SCHEMA,
         "classes": list(classes),
         "input": {"width": width, "height": height, "pad": 127, "mean": 127, "divisor": 128, "colour": "RGB"},
         "anchors": {"strides": list(STRIDES), "sizes": [32, 64, 128, 256], "ratios": [0.5, 1, 2]},

@@ -5,7 +5,7 @@ from importlib import metadata
 from pathlib import Path
 
 from edgemask import pictures
-from edgemask.bundle import STAGES, Bundle, float_sibling
+from edgemask.bundle import Bundle, float_sibling
 from edgemask.calibration.pictures import choose
 from edgemask.calibration.ranges import min_max, scales
 from edgemask.calibration.stage_inputs import nchw, stage_inputs
@@ -19,6 +19,7 @@ from edgemask.convert.runtime_graph import float_graph, quantised_graph
 from edgemask.errors import DatasetError
 from edgemask.evaluate import evaluate
 from edgemask.letterbox import letterbox
+from edgemask.manifest import STAGES
 from edgemask.model import Model
 from edgemask.progress import progress
 

@@ -14,13 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
+from edgemask import manifest
 from edgemask.errors import BundleError
+from edgemask.manifest import STAGES
 
-SCHEMA = "edgemask.bundle/1"
 SHIPPED = Path(__file__).parent / "data" / "person-320.edgemask"
-STAGES = ("trunk", "box", "mask")
-SECTIONS = ("name", "licence", "precision", "classes", "input", "anchors", "proposals", "detections",
-            "box_coder", "roi", "stages", "source")  # fmt: skip
 MAX_FILES = 64
 MAX_MANIFEST = 1 << 20
 MAX_FILE = 256 << 20
@@ -86,10 +84,10 @@ class Bundle:
     def tensors(self, stage: str, engine: str) -> tuple[TensorInfo, list[TensorInfo]]:
         """The stage's input and its outputs."""
         entry = self.manifest["stages"][stage][engine]
-        try:
-            infos = [TensorInfo(**{**tensor, "shape": tuple(tensor["shape"])}) for tensor in entry["tensors"]]
-        except (TypeError, KeyError) as error:
-            raise BundleError(f"{self.path}: the tensors of stage {stage} are not described: {error}") from error
+        infos = [
+            TensorInfo(one["name"], tuple(one["shape"]), one["dtype"], one.get("scale"), one.get("zero_point", 0))
+            for one in entry["tensors"]
+        ]
         return infos[0], infos[1:]
 
     def read(self, stage: str, engine: str) -> bytes:
@@ -128,22 +126,17 @@ class Bundle:
                 raise BundleError(f"{self.path}: entry {entry.filename} is compressed or over {limit} bytes")
 
     def _check_manifest(self, names):
-        manifest = self.manifest
-        if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
-            found = manifest.get("schema") if isinstance(manifest, dict) else type(manifest).__name__
-            raise BundleError(f"{self.path} has schema {found!r}, this version reads {SCHEMA!r}")
-        if missing := [section for section in SECTIONS if not manifest.get(section)]:
-            raise BundleError(f"{self.path}: its manifest lacks {', '.join(missing)}")
         try:
-            files, engines = set(self.files), self.engines()
-            sides = [manifest["input"][side] for side in ("width", "height")]
-        except (AttributeError, KeyError, TypeError) as error:
-            raise BundleError(f"{self.path}: its manifest describes the stages wrongly: {error!r}") from error
+            manifest.check(self.manifest)
+        except ValueError as error:
+            raise BundleError(f"{self.path}: its manifest {error}") from error
+        files, engines = set(self.files), self.engines()
+        sides = [self.manifest["input"][side] for side in ("width", "height")]
         if not engines:
             raise BundleError(f"{self.path} has no engine with all of the stages {', '.join(STAGES)}")
         if odd := files ^ (names - {"manifest.json"}):
             raise BundleError(f"{self.path}: {sorted(odd)[0]} is in the manifest or in the ZIP, but not in both")
-        if not all(isinstance(side, int) and 64 <= side <= 4096 and side % 64 == 0 for side in sides):
+        if not all(64 <= side <= 4096 and side % 64 == 0 for side in sides):
             raise BundleError(f"{self.path}: input {sides} is not a multiple of 64 between 64 and 4096 each side")
 
 

@@ -31,7 +31,8 @@ def overlay(rgb: np.ndarray, detections: Detections) -> np.ndarray:
 
 
 def _tint(region, mask, tint, width):
-    region[mask] = (region[mask] * (1 - OPACITY) + np.array(tint) * OPACITY).astype(np.uint8)
+    blended = cv2.addWeighted(region, 1 - OPACITY, np.full_like(region, tint), OPACITY, 0)
+    np.copyto(region, blended, where=mask[..., None])
     outline, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     drawn = np.ascontiguousarray(region)
     cv2.drawContours(drawn, outline, -1, tint, width, cv2.LINE_AA)

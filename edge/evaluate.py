@@ -79,4 +79,5 @@ def _average_precision(truth, results, image_ids, category_ids, iou):
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
-    return {name: round(100 * float(value), 2) for name, value in zip(METRICS, evaluation.stats, strict=False)}
+    values = (100 * value if value >= 0 else -1.0 for value in evaluation.stats)
+    return {name: round(float(value), 2) for name, value in zip(METRICS, values, strict=False)}

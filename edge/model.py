@@ -6,11 +6,12 @@ from contextlib import contextmanager
 import numpy as np
 
 from edgemask import boxes, device
-from edgemask.bundle import SHIPPED, STAGES, Bundle
+from edgemask.bundle import SHIPPED, Bundle
 from edgemask.detections import Detections
 from edgemask.engines import open_engine
 from edgemask.errors import OptionError
 from edgemask.letterbox import letterbox
+from edgemask.manifest import STAGES
 from edgemask.proposals import Proposer
 from edgemask.roi_align import roi_align
 

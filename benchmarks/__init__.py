@@ -1,0 +1,1 @@
+"""What it costs: memory, start-up and, per device, latency."""

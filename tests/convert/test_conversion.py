@@ -1,0 +1,166 @@
+"""Conversion end to end, on the shipped checkpoint and on a random one with three classes."""
+
+import hashlib
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import edgemask  # noqa: E402
+from edgemask import boxes  # noqa: E402
+from edgemask.calibration import ranges  # noqa: E402
+from edgemask.cli import main  # noqa: E402
+from edgemask.convert import export, kernels  # noqa: E402
+from edgemask.convert.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
+from edgemask.convert.network import Network  # noqa: E402
+from edgemask.convert.quantise import write_qdq  # noqa: E402
+from edgemask.errors import ConversionError  # noqa: E402
+from edgemask.letterbox import letterbox  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def three_classes(tmp_path_factory, astronaut):
+    """A random K = 3 model at 320×192, converted on crops of one picture: (int8 path, float path)."""
+    folder = tmp_path_factory.mktemp("three")
+    torch.manual_seed(1)
+    network = Network(3)
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
+            torch.nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+    network.box.scores.weight.data *= 0.02  # every class a fair chance in every box
+    save_checkpoint(network, ["cat", "dog", "owl"], folder / "three.safetensors")
+    (folder / "set").mkdir()
+    for index in range(6):
+        cv2.imwrite(str(folder / "set" / f"{index}.png"), astronaut[20 * index : 300 + 20 * index, ::-1])
+    out = folder / "three.edgemask"
+    arguments = ["convert", str(folder / "three.safetensors"), "--calibration", str(folder / "set")]
+    assert main([*arguments, "--input", "320x192", "-o", str(out)]) == 0
+    return out, folder / "three-float.edgemask"
+
+
+def test_three_classes_run_per_class(three_classes, astronaut):
+    for path in three_classes:
+        model = edgemask.load(path, threads=1)
+        assert (model.width, model.height) == (320, 192)
+        found = model(astronaut)
+        assert set(found.class_ids) == {0, 1, 2}
+        assert [record["category"] for record in found.coco()] == [("cat", "dog", "owl")[i] for i in found.class_ids]
+        # NMS is within a class: what overlaps has another class, or is below the threshold.
+        for index in range(len(found)):
+            same = [other for other in range(index) if found.class_ids[other] == found.class_ids[index]]
+            assert not len(same) or boxes.iou(found.boxes[index], found.boxes[same]).max() < 0.55
+        assert any((boxes.iou(box, found.boxes) > 0.9).sum() > 1 for box in found.boxes)
+        classes = found.semantic()
+        best = found[:1].masks()[0]
+        assert (classes[best] == found.class_ids[0] + 1).all()
+
+
+def test_the_mask_of_class_k_is_channel_k(three_classes, astronaut):
+    model = edgemask.load(three_classes[1], threads=1)
+    image, _ = letterbox(astronaut, 320, 192, 127)
+    trunk = model.engines["trunk"](image[None])
+    rois = model.proposals(trunk)[:5]
+    logits = model.engines["mask"](model.pool(trunk, rois, 14))["mask_logits"]
+    assert logits.shape == (5, 28, 28, 3)
+    for class_id in range(3):
+        grids = model.mask_grids(trunk, rois, np.full(5, class_id))
+        np.testing.assert_allclose(grids, 1 / (1 + np.exp(-logits[..., class_id])), atol=1e-6)
+
+
+@pytest.mark.parametrize("size", ["320x320", "320x256", "320x192"])
+def test_float_bundles_at_every_input_match_torch(size, checkpoint, tmp_path, astronaut, capsys):
+    out = tmp_path / "float.edgemask"
+    assert main(["convert", str(checkpoint), "--float", "--input", size, "-o", str(out)]) == 0
+    assert capsys.readouterr().out.count("ONNX Runtime against torch, worst difference") == 3
+    model = edgemask.load(out, threads=1)
+    width, height = map(int, size.split("x"))
+    image, _ = letterbox(astronaut, width, height, 127)
+    normalised = torch.from_numpy((image.astype(np.float32) - 127) / 128).permute(2, 0, 1)[None]
+    with torch.inference_mode():
+        levels, _, _ = load_checkpoint(checkpoint).network.trunk(normalised)
+    for index, name in enumerate(("p3", "p4", "p5")):
+        got = model.engines["trunk"](image[None])[name].transpose(0, 3, 1, 2)
+        np.testing.assert_allclose(got, levels[index].numpy(), atol=1e-4 * float(levels[index].max()))
+
+
+def test_a_wrong_export_fails(checkpoint):
+    stage = export.export_stages(load_checkpoint(checkpoint).network, 64, 64)[2]
+    tensor = next(one for one in stage.model.graph.initializer if "logits" in one.name and len(one.dims) == 1)
+    tensor.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(tensor) + 0.1, tensor.name))
+    with pytest.raises(ConversionError, match="mask_logits is off torch"):
+        export.check_stage(stage, np.random.default_rng(0).normal(size=(2, 96, 14, 14)).astype(np.float32))
+
+
+def test_int8_has_one_scale_for_the_levels_raw_bytes_in_and_integer_kernels_only(converted):
+    int8, exact = (edgemask.load(path, threads=1) for path in converted)
+    trunk = {info.name: info for info in int8.bundle.tensors("trunk", "onnx")[1]}
+    assert len({(trunk[name].scale, trunk[name].zero_point) for name in ("p3", "p4", "p5")}) == 1
+    image, _ = int8.bundle.tensors("trunk", "onnx")
+    assert (image.scale, image.zero_point, image.dtype, image.shape) == (1 / 128, 127, "uint8", (1, 320, 320, 3))
+    for stage in ("box", "mask"):
+        rois, _ = int8.bundle.tensors(stage, "onnx")
+        assert (rois.scale, rois.zero_point) == (trunk["p3"].scale, trunk["p3"].zero_point)
+    for stage, convolutions in (("trunk", 73), ("box", 2), ("mask", 12)):
+        counts = kernels.count(int8.bundle.read(stage, "onnx"))
+        assert counts["int8"]["QLinearConv"] == convolutions and not counts["float"]
+        assert not {"Transpose", "QuantizeLinear", "DequantizeLinear"} & set(counts["int8"])
+        assert kernels.count(exact.bundle.read(stage, "onnx"))["float"]["Conv"] == convolutions
+    assert int8.bundle.manifest["calibration"]["pictures"] == 128
+
+
+def test_int8_stages_are_near_float(converted):
+    decibels = edgemask.Bundle(converted[0]).manifest["difference"]["sqnr_db"]
+    assert min(decibels.values()) > 9 and min(decibels[name] for name in ("box_scores", "mask_logits")) > 30
+
+
+def test_weights_are_symmetric_per_channel_int8_and_scales_are_the_given_ones(checkpoint):
+    stage = export.export_stages(load_checkpoint(checkpoint).network, 64, 64)[2]
+    batch = np.random.default_rng(0).uniform(0, 3, (2, 96, 14, 14)).astype(np.float32)
+    wanted = ranges.scales(ranges.min_max(stage.model, [batch]))
+    qdq = write_qdq(stage.model, wanted)
+    stored = {one.name: onnx.numpy_helper.to_array(one) for one in qdq.graph.initializer}
+    weights = [name for name in stored if name.endswith("weight_quantized")]
+    assert len(weights) == 12
+    for name in weights:
+        plain = name.removesuffix("_quantized")
+        assert stored[name].dtype == np.int8 and stored[name].min() >= -127 and np.abs(stored[name]).max() == 127
+        assert stored[plain + "_scale"].shape == (len(stored[name]),) and not stored[plain + "_zero_point"].any()
+    assert stored["mask_logits_scale"] == wanted["mask_logits"][0]
+    assert stored["mask_logits_zero_point"] == wanted["mask_logits"][1]
+
+
+def test_converting_twice_gives_the_same_bytes(three_classes, tmp_path):
+    folder = three_classes[0].parent
+    arguments = ["convert", str(folder / "three.safetensors"), "--calibration", str(folder / "set")]
+    assert main([*arguments, "--input", "320x192", "-o", str(tmp_path / "three.edgemask")]) == 0
+    for path in three_classes:
+        again = tmp_path / path.name
+        assert hashlib.sha256(again.read_bytes()).digest() == hashlib.sha256(path.read_bytes()).digest()
+
+
+def test_bad_options_leave_nothing_behind(checkpoint, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    out = ["-o", str(tmp_path / "x.edgemask")]
+    for arguments in (
+        ["--calibration", str(tmp_path / "empty"), *out],
+        ["--calibration", str(tmp_path / "none.json"), *out],
+        ["--float", "-o", str(tmp_path / "no" / "folder" / "x.edgemask")],
+        ["--float", "-o", str(tmp_path)],
+    ):
+        assert main(["convert", str(checkpoint), *arguments]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+    for arguments in (["--float", "--input", "300x200", *out], ["--float", "--input", "wide", *out], out):
+        with pytest.raises(SystemExit) as end:
+            main(["convert", str(checkpoint), *arguments])
+        assert end.value.code == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+
+
+def test_the_astronaut_is_the_same_person_in_float_and_int8(converted, astronaut):
+    int8, exact = (edgemask.load(path, threads=1)(astronaut)[:1] for path in converted)
+    assert np.abs(int8.boxes - exact.boxes).max() < 12
+    one, other = int8.masks()[0], exact.masks()[0]
+    assert (one & other).sum() / (one | other).sum() > 0.93

@@ -1,0 +1,108 @@
+import numpy as np
+import pytest
+
+import edgemask
+from edgemask.bundle import TensorInfo
+from edgemask.engines.fake import FakeEngine
+from edgemask.errors import OptionError
+from edgemask.letterbox import letterbox
+from edgemask.proposals import Proposer, anchors
+from edgemask.roi_align import roi_align
+
+
+def quantise(info: TensorInfo, real) -> np.ndarray:
+    return np.clip(np.rint(np.asarray(real) / info.scale) + info.zero_point, 0, 255).astype(np.uint8)
+
+
+def scoring(model, logits):
+    """The model with a box head that gives these logits [N, 2] and moves no box."""
+    model.engines["box"] = FakeEngine(
+        box_scores=quantise(model.tensors["box_scores"], logits),
+        box_deltas=quantise(model.tensors["box_deltas"], np.zeros((50, 4))),
+    )
+    return model
+
+
+def test_the_golden_glue(golden):
+    real = TensorInfo("real", (), "float32")
+    layout = [anchors(320, 320, stride, size, (0.5, 1, 2)) for stride, size in zip((8, 16, 32, 64), (32, 64, 128, 256))]
+    for level, found in enumerate(layout):
+        np.testing.assert_array_equal(found, golden[f"anchors_{level}"])
+    limits = {"per_level": 200, "min_side": 2, "nms_input": 400, "nms": 0.7, "keep": 50}
+    proposals = Proposer(320, 320, layout, limits, (1, 1, 1, 1), 4.135)(
+        [(golden[f"objectness_{level}"], real) for level in range(4)],
+        [(golden[f"deltas_{level}"], real) for level in range(4)],
+    )
+    np.testing.assert_allclose(proposals, golden["proposals"], atol=1e-3)
+    levels = [golden[name].transpose(0, 2, 3, 1) for name in ("p3", "p4", "p5")]
+    for boxes, pooled, name in ((golden["proposals"][:8], 7, "roi7"), (golden["boxes"][:4], 14, "roi14")):
+        pooled = roi_align(levels, boxes, (320, 320), pooled, 2, 112).transpose(0, 3, 1, 2)
+        np.testing.assert_allclose(pooled, golden[name], atol=1e-4)
+
+
+def test_nobody(model, astronaut):
+    nobody = scoring(model, [[9, -9]] * 50)(astronaut)
+    assert len(nobody) == 0 and nobody.coco() == [] and nobody.grids.shape == (0, 28, 28)
+
+
+def test_no_proposals_at_all(model, astronaut):
+    trunk = model.engines["trunk"](np.zeros((1, 320, 320, 3), np.uint8))
+    flat = {name: value * 0 for name, value in trunk.items()}
+    for level in range(4):  # boxes shrunk to less than a pixel
+        flat[f"deltas_{level}"][..., [2, 3, 6, 7, 10, 11]] = 0
+    model.engines["trunk"] = FakeEngine(**flat)
+    model.proposer.limits["min_side"] = 1000
+    assert len(model(astronaut)) == 0
+
+
+def test_one_person(model, astronaut):
+    one = scoring(model, [[-9, 9]] + [[9, -9]] * 49)(astronaut)
+    assert len(one) == 1 and one.grids.shape == (1, 28, 28)
+    assert one.coco()[0]["segmentation"]["size"] == [512, 512]
+
+
+def test_as_many_as_there_can_be(model, astronaut):
+    model.limits["nms"] = 1.0
+    crowd = scoring(model, [[-9, 9]] * 50)(astronaut)
+    assert len(crowd) == model.limits["keep"] == 50 and crowd.masks().shape == (50, 512, 512)
+    model.limits["keep"] = 7
+    assert len(model(astronaut)) == 7
+
+
+def test_the_astronaut_is_found(astronaut):
+    people = edgemask.load(threads=1)(astronaut)
+    assert people.scores[0] > 0.9 and (np.diff(people.scores) <= 0).all()
+    x0, y0, x1, y1 = people.boxes[0]
+    assert x0 < 60 and y0 < 60 and x1 > 250 and y1 > 450
+    mask = people.masks()[0]
+    assert mask[120, 220] and mask[300, 150] and not mask[100, 420]
+    assert set(people.ms) == {"letterbox", "trunk", "proposals", "box", "mask", "total"}
+    assert people.ms["total"] >= sum(value for part, value in people.ms.items() if part != "total")
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 500), (700, 40), (320, 320), (1080, 1920)])
+def test_frames_of_any_shape(model, shape):
+    people = model(np.full((*shape, 3), 90, np.uint8))
+    assert people.size == shape[::-1]
+    assert (people.boxes >= 0).all() and (people.boxes <= [shape[1], shape[0]] * 2).all()
+
+
+def test_a_mirrored_frame_gives_mirrored_people(model, astronaut):
+    """Boxes are mapped back from the letterbox to the frame, also when the frame is wide."""
+    wide = np.zeros((512, 900, 3), np.uint8)
+    wide[:, 388:] = astronaut
+    box, plain = model(wide).boxes[0], model(astronaut).boxes[0]
+    assert np.abs(box - plain - [388, 0, 388, 0]).max() < 40
+
+
+def test_what_is_no_frame_is_refused(model):
+    with pytest.raises(ValueError, match="uint8"):
+        model(np.zeros((10, 10), np.uint8))
+    with pytest.raises(OptionError, match="threads"):
+        edgemask.load(threads=0)
+
+
+def test_letterbox_keeps_aspect_and_pads():
+    image, ratio = letterbox(np.full((100, 200, 3), 9, np.uint8), 320, 192, 127)
+    assert ratio == 1.6 and image.shape == (192, 320, 3)
+    assert (image[:160] == 9).all() and (image[160:] == 127).all()
