@@ -5,24 +5,26 @@ import json
 import zipfile
 from dataclasses import dataclass
 
-import onnx
-
-from edgemask.calibration.ranges import Scales
 from edgemask.convert.network import STRIDES
 from edgemask.files import replacing
 from edgemask.manifest import SCHEMA
 
-DTYPES = {onnx.TensorProto.UINT8: "uint8", onnx.TensorProto.FLOAT: "float32"}
-
 
 @dataclass(frozen=True)
 class RuntimeStage:
-    """One stage as an engine runs it; `scales` is empty for a float stage."""
+    """One stage as one engine runs it: its file, its tensors (input first) as the manifest lists them, and
+    how many nodes of each type compute on int8 and how many in float."""
 
     name: str
-    model: onnx.ModelProto
-    scales: Scales
+    engine: str
+    content: bytes
+    tensors: list[dict]
     kernels: dict
+
+    @property
+    def file(self) -> str:
+        """Its name in the bundle."""
+        return f"{self.name}.{self.engine}"
 
 
 def describe(classes, width: int, height: int) -> dict:
@@ -39,35 +41,19 @@ def describe(classes, width: int, height: int) -> dict:
     }
 
 
-def write_bundle(path, manifest: dict, stages: list[RuntimeStage], engine: str = "onnx"):
+def write_bundle(path, manifest: dict, stages: list[RuntimeStage]):
     """Write `path` whole or not at all; stage files, hashes and tensors are added to the manifest."""
-    files = {f"{stage.name}.onnx": stage.model.SerializeToString(deterministic=True) for stage in stages}
-    entries = {stage.name: {engine: _entry(stage, files[f"{stage.name}.onnx"])} for stage in stages}
-    manifest = json.dumps({**manifest, "stages": entries}, indent=1)
+    entries = {}
+    for stage in stages:
+        entries.setdefault(stage.name, {})[stage.engine] = {
+            "file": stage.file,
+            "sha256": hashlib.sha256(stage.content).hexdigest(),
+            "tensors": stage.tensors,
+            "kernels": stage.kernels,
+        }
+    files = {"manifest.json": json.dumps({**manifest, "stages": entries}, indent=1).encode()}
+    files |= {stage.file: stage.content for stage in stages}
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-        for name, content in {"manifest.json": manifest.encode(), **files}.items():
+        for name, content in files.items():
             # A fixed date: two conversions of the same weights are the same bytes.
             archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content)
-
-
-def _entry(stage, content):
-    graph = stage.model.graph
-    return {
-        "file": f"{stage.name}.onnx",
-        "sha256": hashlib.sha256(content).hexdigest(),
-        "tensors": [_tensor(value, stage.scales) for value in [*graph.input, *graph.output]],
-        "kernels": stage.kernels,
-    }
-
-
-def _tensor(value, scales):
-    kind = value.type.tensor_type
-    entry = {
-        "name": value.name,
-        "shape": [dim.dim_param or dim.dim_value for dim in kind.shape.dim],
-        "dtype": DTYPES[kind.elem_type],
-    }
-    if value.name in scales:
-        scale, zero = scales[value.name]
-        entry |= {"scale": float(scale), "zero_point": zero}
-    return entry

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from edgemask.agreement import table
 from edgemask.arguments import input_size, parser
 from edgemask.convert.conversion import Conversion
 from edgemask.errors import OutputError
@@ -17,15 +18,14 @@ def main(arguments) -> int:
         for stage, worst in conversion.check(options.calibration).items():
             print(f"float {stage}: ONNX Runtime against torch, worst difference {worst:.1e} of the largest value")
         if options.calibration:
-            difference = conversion.to_int8(options.calibration)
-            print("int8 against float, SQNR in dB: " + "  ".join(f"{k} {v:.1f}" for k, v in difference.items()))
+            print("\n".join(table(conversion.to_int8(options.calibration))))
             for stage in conversion.stages["int8"]:
                 kinds = ", ".join(f"{sum(ops.values())} {kind} {ops}" for kind, ops in stage.kernels.items() if ops)
-                print(f"int8 {stage.name}: ONNX Runtime runs {kinds}")
+                print(f"int8 {stage.name} for {stage.engine}: {kinds}")
         if options.val:
-            for precision, result in conversion.measure(options.val).items():
+            for name, result in conversion.measure(options.val).items():
                 for kind in ("box", "mask"):
-                    print(f"{precision:5} {kind:4} " + "  ".join(f"{m} {result[kind][m]:5.1f}" for m in METRICS))
+                    print(f"{name:6} {kind:4} " + "  ".join(f"{m} {result[kind][m]:5.1f}" for m in METRICS))
         for path in conversion.write(options.output):
             print(f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB)")
     return 0

@@ -5,17 +5,18 @@ from importlib import metadata
 from pathlib import Path
 
 from edgemask import pictures
+from edgemask.agreement import agreement
 from edgemask.bundle import Bundle, float_sibling
+from edgemask.calibration.exact_adds import exact_adds
 from edgemask.calibration.pictures import choose
 from edgemask.calibration.ranges import min_max, scales
 from edgemask.calibration.stage_inputs import nchw, stage_inputs
-from edgemask.convert import kernels
-from edgemask.convert.bundle_writer import RuntimeStage, describe, write_bundle
+from edgemask.convert.bundle_writer import describe, write_bundle
 from edgemask.convert.checkpoint import load_checkpoint
-from edgemask.convert.difference import signal_to_noise
 from edgemask.convert.export import check_stage, export_stages
 from edgemask.convert.quantise import IMAGE_SCALE, SHARED_LEVELS, write_qdq
-from edgemask.convert.runtime_graph import float_graph, quantised_graph
+from edgemask.convert.stages import float_stage, int8_stages
+from edgemask.engines import ENGINES
 from edgemask.errors import DatasetError
 from edgemask.evaluate import evaluate
 from edgemask.letterbox import letterbox
@@ -23,8 +24,8 @@ from edgemask.manifest import STAGES
 from edgemask.model import Model
 from edgemask.progress import progress
 
-PICTURES = 144  # one in nine is kept out of the ranges, for measuring int8 against float
-TOOLS = ("torch", "onnx", "onnxruntime", "numpy")
+PICTURES = 192  # two in three give the ranges, the others measure int8 against float
+TOOLS = ("torch", "onnx", "onnxruntime", "ai-edge-litert", "numpy")
 ASTRONAUT = Path(pictures.__file__).parent / "data" / "astronaut.jpg"
 
 
@@ -53,10 +54,9 @@ class Conversion:
             },
         }
         self.folder = tempfile.TemporaryDirectory(prefix="edgemask-")
-        graphs = {stage.name: float_graph(stage.model) for stage in self.exported}
-        self.stages = {"float": [_runtime(name, graph, {}) for name, graph in graphs.items()]}
+        self.stages = {"float": [float_stage(stage.name, stage.model) for stage in self.exported]}
         self.summary = {"float": {}}
-        self.models = {"float": self._model("float")}
+        self.models = {"float": self._model("float", "onnx")}
 
     def __enter__(self):
         return self
@@ -77,37 +77,45 @@ class Conversion:
                 worst[stage.name] = max(worst[stage.name], check_stage(stage, batches[stage.name]))
         return worst
 
-    def to_int8(self, source) -> dict[str, float]:
-        """Calibrate on a folder or COCO json and quantise; returns the SQNR in dB of every output."""
+    def to_int8(self, source) -> dict[str, dict]:
+        """Calibrate on a folder or COCO json and quantise; returns how both engines agree with float and with each
+        other on pictures that took no part in the ranges (edgemask.agreement)."""
         chosen = choose(source, PICTURES)
-        compared = chosen[::9]
+        compared = chosen[::3]
         used = [path for path in chosen if path not in compared] or chosen
-        model = self.models["float"]
         quantised, levels = [], None
         for stage in self.exported:
-            rgbs = map(pictures.read, progress(used, f"ranges of {stage.name}"))
-            try:
-                ranges = min_max(stage.model, stage_inputs(model, stage.name, rgbs))
-            except ValueError as error:
-                raise DatasetError(f"{source}: nothing was detected in its pictures, so stage {stage.name} "
-                                   "has nothing to calibrate on") from error  # fmt: skip
-            found = scales(ranges, tied=[SHARED_LEVELS] if stage.name == "trunk" else [])
-            found |= {"image": IMAGE_SCALE} if levels is None else {"rois": levels}
+            found = scales(self._ranges(stage, used, source), tied=[SHARED_LEVELS] if levels is None else [])
+            found = exact_adds(stage.model, found) | ({"image": IMAGE_SCALE} if levels is None else {"rois": levels})
             levels = levels or found["p3"]
-            quantised.append(_runtime(stage.name, quantised_graph(write_qdq(stage.model, found)), found))
+            quantised += int8_stages(stage.name, write_qdq(stage.model, found), found)
         self.stages["int8"] = quantised
         self.summary["int8"] = {"calibration": {"set": Path(source).name, "pictures": len(used), "ranges": "min-max"}}
-        self.models["int8"] = self._model("int8")
-        difference = signal_to_noise(model, self.models["int8"], map(pictures.read, compared))
-        self.summary["int8"]["difference"] = {"sqnr_db": difference, "pictures": len(compared)}
-        return difference
+        self.models |= {engine: self._model("int8", engine) for engine in ENGINES}
+        int8 = {engine: self.models[engine] for engine in ENGINES}
+        rgbs = map(pictures.read, progress(compared, "int8 against float"))
+        found = agreement(self.models["float"], int8, rgbs)
+        self.summary["int8"]["agreement"] = {"outputs": found, "pictures": len(compared)}
+        return found
+
+    def _ranges(self, stage, paths, source):
+        rgbs = map(pictures.read, progress(paths, f"ranges of {stage.name}"))
+        try:
+            return min_max(stage.model, stage_inputs(self.models["float"], stage.name, rgbs))
+        except ValueError as error:
+            raise DatasetError(
+                f"{source}: nothing was detected in its pictures, so stage {stage.name} has nothing to calibrate on"
+            ) from error
 
     def measure(self, annotations) -> dict[str, dict]:
-        """COCO accuracy of every precision, kept for the manifest."""
-        for precision, model in self.models.items():
-            result = evaluate(model, annotations, progress=lambda ids: progress(ids, f"accuracy {precision}"))
-            self.summary[precision]["accuracy"] = result
-        return {precision: summary["accuracy"] for precision, summary in self.summary.items()}
+        """COCO accuracy of float and of every int8 engine, kept for the manifests."""
+        results = {}
+        for name, model in self.models.items():
+            label = f"accuracy {name}"
+            results[name] = evaluate(model, annotations, progress=lambda ids, label=label: progress(ids, label)).summary
+            precision = model.bundle.manifest["precision"]
+            self.summary[precision].setdefault("accuracy", []).append(results[name])
+        return results
 
     def write(self, path) -> list[Path]:
         """Write the int8 bundle to `path` and the float one beside it (the float one to `path` when it is alone)."""
@@ -118,15 +126,12 @@ class Conversion:
             self._write(precision, paths[precision], self.summary[precision])
         return [paths[precision] for precision in self.stages]
 
-    def _model(self, precision):
+    def _model(self, precision, engine):
         path = Path(self.folder.name) / f"{precision}.edgemask"
         self._write(precision, path, {})
-        return Model(Bundle(path), threads=self.threads)
+        return Model(Bundle(path), engine, self.threads)
 
     def _write(self, precision, path, summary):
         manifest = {**self.manifest, "name": path.stem, "precision": precision, **summary}
         write_bundle(path, manifest, self.stages[precision])
 
-
-def _runtime(name, graph, found):
-    return RuntimeStage(name, graph, found, kernels.count(graph.SerializeToString()))

@@ -2,6 +2,9 @@
 
 import argparse
 
+ENGINE_NAMES = ("auto", "tflite", "onnx")
+ENGINE_HELP = "what runs the networks (default auto: tflite where ai-edge-litert is installed, else onnx)"
+
 
 def parser(verb: str, summary: str, example: str) -> argparse.ArgumentParser:
     """A verb's parser; its help ends with an example."""

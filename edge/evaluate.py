@@ -1,24 +1,37 @@
-"""COCO accuracy of a model: boxes and masks, by pycocotools."""
+"""COCO accuracy of a model: boxes and masks, by pycocotools, and how sure a difference is."""
 
 import contextlib
+import copy
 import io
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+
+import numpy as np
 
 from edgemask import coco, pictures
 from edgemask.errors import DatasetError, MissingLibrary
 from edgemask.model import Model
 
 METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
+KINDS = {"box": "bbox", "mask": "segm"}
 
 
-def evaluate(model: Model, annotations, images=None, limit: int | None = None, progress=iter) -> dict:
-    """Box and mask AP, in points of 100.
+@dataclass(frozen=True)
+class Evaluation:
+    """One model measured: `summary` {"box": {"AP": …, "AP50", "AP75", "APs", "APm", "APl"}, "mask": {…}, "pictures",
+    "evaluator", …} in points of 100, −1 where the set has no such object; `runs` the pycocotools evaluations by kind."""
+
+    summary: dict
+    runs: dict
+
+
+def evaluate(model: Model, annotations, images=None, limit: int | None = None, progress=iter) -> Evaluation:
+    """Box and mask AP of a model.
 
     annotations: a COCO json; images: its pictures' folder (`val/` beside `val.json`, else the json's own
     folder when None); limit: only the first so many pictures; progress: wraps the list of pictures.
-    Returns {"box": {"AP": …, "AP50", "AP75", "APs", "APm", "APl"}, "mask": {…}, "pictures", "evaluator", …};
-    −1 where the set has no such object. Raises DatasetError, SourceError or MissingLibrary.
+    Raises DatasetError, SourceError or MissingLibrary.
     """
     truth = _ground_truth(annotations)
     category_ids = _category_ids(truth, model.bundle.classes, annotations)
@@ -29,18 +42,31 @@ def evaluate(model: Model, annotations, images=None, limit: int | None = None, p
         rgb = pictures.read(folder / truth.imgs[image_id]["file_name"])
         for record in model(rgb).coco():
             results.append({**record, "image_id": image_id, "category_id": category_ids[record["category"]]})
-    measured = {
-        kind: _average_precision(truth, results, chosen, list(category_ids.values()), iou)
-        for kind, iou in (("box", "bbox"), ("mask", "segm"))
-    }
-    return {
-        **measured,
+    runs = {kind: _run(truth, results, chosen, list(category_ids.values()), iou) for kind, iou in KINDS.items()}
+    summary = {
+        **{kind: _metrics(run) for kind, run in runs.items()},
         "pictures": len(chosen),
         "set": Path(annotations).name,
         "input": [model.width, model.height],
         "engine": model.engine,
         "evaluator": f"pycocotools {metadata.version('pycocotools')}",
     }
+    return Evaluation(summary, runs)
+
+
+def difference(one: Evaluation, other: Evaluation, kind: str, samples: int = 1000) -> tuple[float, float, float]:
+    """AP of `one` less that of `other` in points, and its 95 % interval: (difference, low, high).
+
+    A paired bootstrap over pictures (Efron 1979): both are measured again on the same `samples` draws of
+    the pictures with replacement; the draws are the same at every call.
+    """
+    first, second = one.runs[kind], other.runs[kind]
+    random, count = np.random.default_rng(0), len(first.params.imgIds)
+    everything = range(count)
+    drawn = [random.integers(0, count, count) for _ in range(samples)]
+    gaps = [_resampled(first, draw) - _resampled(second, draw) for draw in (everything, *drawn)]
+    low, high = np.percentile(gaps[1:], [2.5, 97.5])
+    return gaps[0], float(low), float(high)
 
 
 def _ground_truth(annotations):
@@ -51,11 +77,14 @@ def _ground_truth(annotations):
     content = coco.read(annotations)
     if not content.get("annotations") or not content.get("categories"):
         raise DatasetError(f"{annotations} has no annotations or no categories to measure against")
-    truth = COCO()
-    truth.dataset = content
+    return _indexed(COCO(), content)
+
+
+def _indexed(api, content):
+    api.dataset = content
     with contextlib.redirect_stdout(io.StringIO()):
-        truth.createIndex()
-    return truth
+        api.createIndex()
+    return api
 
 
 def _category_ids(truth, classes, annotations):
@@ -65,19 +94,37 @@ def _category_ids(truth, classes, annotations):
     return {name: ids[name] for name in classes}
 
 
-def _average_precision(truth, results, image_ids, category_ids, iou):
+def _run(truth, results, image_ids, category_ids, iou):
+    from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
-    if not results:
-        return dict.fromkeys(METRICS, 0.0)
+    # For masks loadRes takes each result's area from its RLE when there is no box, so that sizes are the masks' own.
+    rows = [{k: v for k, v in result.items() if iou == "bbox" or k != "bbox"} for result in results]
     with contextlib.redirect_stdout(io.StringIO()):
-        # For masks loadRes takes each result's area from its RLE, so that sizes are the masks' own.
-        boxless = [{k: v for k, v in result.items() if iou == "bbox" or k != "bbox"} for result in results]
-        evaluation = COCOeval(truth, truth.loadRes(boxless), iou)
-        evaluation.params.imgIds = list(image_ids)
-        evaluation.params.catIds = category_ids
-        evaluation.evaluate()
-        evaluation.accumulate()
-        evaluation.summarize()
-    values = (100 * value if value >= 0 else -1.0 for value in evaluation.stats)
+        found = truth.loadRes(rows) if rows else _indexed(COCO(), {**truth.dataset, "annotations": []})
+        run = COCOeval(truth, found, iou)
+        run.params.imgIds, run.params.catIds = list(image_ids), category_ids
+        run.evaluate()
+        run.accumulate()
+        run.summarize()
+    return run
+
+
+def _metrics(run):
+    values = (100 * value if value >= 0 else -1.0 for value in run.stats)
     return {name: round(float(value), 2) for name, value in zip(METRICS, values, strict=False)}
+
+
+def _resampled(run, draw) -> float:
+    """AP over all sizes of the drawn pictures, in points."""
+    again, everything = copy.copy(run), copy.copy(run.params)
+    everything.areaRng, everything.areaRngLbl = run.params.areaRng[:1], run.params.areaRngLbl[:1]
+    everything.maxDets = run.params.maxDets[-1:]
+    again.params = again._paramsEval = everything
+    count, sizes = len(run.params.imgIds), len(run.params.areaRng)
+    classes = range(len(run.params.catIds))
+    again.evalImgs = [run.evalImgs[(index * sizes) * count + picture] for index in classes for picture in draw]
+    with contextlib.redirect_stdout(io.StringIO()):
+        again.accumulate()
+    precision = again.eval["precision"]
+    return float(100 * precision[precision > -1].mean()) if (precision > -1).any() else 0.0

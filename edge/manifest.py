@@ -29,6 +29,11 @@ def dimension(value) -> bool:
     return whole(value) or text(value)
 
 
+def zero_point(value) -> bool:
+    """A value of an int8 or uint8 tensor."""
+    return isinstance(value, int) and -128 <= value <= 255
+
+
 # Other keys may stand beside these: fields are only ever added.
 ENGINE = {"file": text, "sha256": text, "tensors": [{"name": text, "shape": [dimension], "dtype": text}]}
 LAYOUT = {
@@ -58,7 +63,7 @@ def check(manifest):
         for engine, entry in engines.items():
             _check(entry, ENGINE, f".stages.{stage}.{engine}")
             for tensor in entry["tensors"]:
-                if "scale" in tensor and not (positive(tensor["scale"]) and number(tensor.get("zero_point"))):
+                if "scale" in tensor and not (positive(tensor["scale"]) and zero_point(tensor.get("zero_point"))):
                     raise ValueError(f"gives tensor {tensor['name']} of {stage} a scale or zero point that is none")
     levels = len(manifest["anchors"]["strides"])
     if len(manifest["anchors"]["sizes"]) != levels:

@@ -8,7 +8,7 @@ import numpy as np
 from edgemask import boxes, device
 from edgemask.bundle import SHIPPED, Bundle
 from edgemask.detections import Detections
-from edgemask.engines import open_engine
+from edgemask.engines import choose, open_engine
 from edgemask.errors import OptionError
 from edgemask.letterbox import letterbox
 from edgemask.manifest import STAGES
@@ -22,12 +22,12 @@ class Model:
     >>> model = Model(Bundle("person-320.edgemask"))
     >>> people = model(rgb)
 
-    engine: `auto` or one of `bundle.engines()`; threads: per network, all cores but one when None.
+    engine: `auto`, `tflite` or `onnx`; threads: per network, all cores but one when None.
     """
 
     def __init__(self, bundle: Bundle, engine: str = "auto", threads: int | None = None):
         self.bundle = bundle
-        self.engine = bundle.engines()[0] if engine == "auto" else engine
+        self.engine = choose(bundle, engine)
         threads = device.default_threads() if threads is None else threads
         if threads < 1:
             raise OptionError(f"threads must be at least 1, not {threads}")

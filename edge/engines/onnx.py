@@ -13,7 +13,7 @@ class OnnxEngine:
         try:
             import onnxruntime
         except ImportError as error:
-            raise MissingLibrary("engine onnx needs ONNX Runtime: pip install 'onnxruntime>=1.22'") from error
+            raise MissingLibrary("engine onnx needs ONNX Runtime: pip install 'edgemask[onnx]'") from error
         try:
             self.session = onnxruntime.InferenceSession(
                 network, session_options(threads), providers=["CPUExecutionProvider"]
@@ -26,6 +26,11 @@ class OnnxEngine:
     def __call__(self, values: np.ndarray) -> dict[str, np.ndarray]:
         """Run the network; raises onnxruntime's own error for an input of another shape or dtype."""
         return dict(zip(self.outputs, self.session.run(None, {self.input: values}), strict=True))
+
+    def __str__(self):
+        import onnxruntime
+
+        return f"onnxruntime {onnxruntime.__version__}"
 
 
 def session_options(threads: int):

@@ -1,12 +1,14 @@
-"""edgemask evaluate: box and mask AP of bundles on a COCO set, side by side."""
+"""edgemask evaluate: box and mask AP of bundles and engines on a COCO set, side by side."""
 
+import argparse
 import json
+import math
 from pathlib import Path
 
-from edgemask.arguments import count, parser
+from edgemask.arguments import ENGINE_HELP, ENGINE_NAMES, count, parser
 from edgemask.bundle import Bundle, float_sibling
 from edgemask.errors import BundleError
-from edgemask.evaluate import METRICS, evaluate
+from edgemask.evaluate import KINDS, METRICS, difference, evaluate
 from edgemask.model import Model
 from edgemask.progress import progress
 
@@ -14,52 +16,92 @@ from edgemask.progress import progress
 def main(arguments) -> int:
     """The verb."""
     options = _options(arguments)
-    models = {}
-    for path in _paths(options):
-        bundle = Bundle(path)
-        models[f"{bundle.manifest['name']} {bundle.manifest['precision']}"] = Model(bundle, threads=options.threads)
-    results = {}
-    for name, model in models.items():
-        results[name] = evaluate(
+    found = {}
+    for name, model in _models(options).items():
+        found[name] = evaluate(
             model, options.coco, options.images, options.limit, lambda ids, name=name: progress(ids, name)
         )
-    print(json.dumps(results, indent=2) if options.json else "\n".join(_table(results)))
-    return 0
+    gaps = _gaps(found)
+    if options.json:
+        results = {name: one.summary for name, one in found.items()}
+        print(json.dumps({"results": results, "differences": gaps}, indent=2))
+    else:
+        print("\n".join([*_table(found), *_gap_lines(gaps)]))
+    beyond = [gap for gap in gaps if gap["low"] > options.bound or gap["high"] < -options.bound]
+    for gap in beyond:
+        print(f"{gap['kind']} AP of {gap['one']} is more than {options.bound} from {gap['other']}'s")
+    return 1 if beyond else 0
 
 
-def _paths(options):
-    paths = list(options.bundles)
-    for path in options.bundles if options.float else []:
-        sibling = float_sibling(path)
-        if not sibling.exists():
+def _models(options):
+    models = {}
+    paths = [float_sibling(path) for path in options.bundles] if options.float else []
+    for path in paths:
+        if not path.exists():
             raise BundleError(
-                f"{sibling} does not exist: make the float reference from the checkpoint with "
-                f"edgemask convert CHECKPOINT --float -o {sibling}"
+                f"{path} does not exist: make the float reference from the checkpoint with "
+                f"edgemask convert CHECKPOINT --float -o {path}"
             )
-        paths.append(sibling)
-    return paths
+    for bundle in map(Bundle, [*paths, *options.bundles]):
+        precision = bundle.manifest["precision"]
+        engines = bundle.engines() if options.engine == "all" or precision == "float" else [options.engine]
+        for engine in engines:
+            model = Model(bundle, engine, options.threads)
+            label = f"{bundle.path.stem} {precision} {model.engine}"
+            models[label if label not in models else f"{bundle.path} {precision} {model.engine}"] = model
+    return models
 
 
-def _table(results):
-    any_result = next(iter(results.values()))
-    width, height = any_result["input"]
-    yield (f"{any_result['set']}, {any_result['pictures']} pictures, input {width}x{height} letterbox, "
-           f"{any_result['evaluator']}")  # fmt: skip
-    yield f"{'':28}{'':6}" + "".join(f"{metric:>7}" for metric in METRICS)
-    for kind in ("box", "mask"):
-        for name, result in results.items():
-            yield f"{name:28}{kind:6}" + "".join(f"{result[kind][metric]:7.1f}" for metric in METRICS)
+def _gaps(found):
+    """Every result against the first: the float one where --float asks for it."""
+    (first, reference), *others = found.items()
+    gaps = []
+    for name, one in others:
+        for kind in KINDS:
+            gap, low, high = (round(value, 2) for value in difference(one, reference, kind))
+            gaps.append({"one": name, "other": first, "kind": kind, "difference": gap, "low": low, "high": high})
+    return gaps
+
+
+def _table(found):
+    summary = next(iter(found.values())).summary
+    width, height = summary["input"]
+    yield f"{summary['set']}, {summary['pictures']} pictures, input {width}x{height} letterbox, {summary['evaluator']}"
+    wide = max(map(len, found)) + 2
+    yield f"{'':{wide}}{'':6}" + "".join(f"{metric:>7}" for metric in METRICS)
+    for kind in KINDS:
+        for name, one in found.items():
+            yield f"{name:{wide}}{kind:6}" + "".join(f"{one.summary[kind][metric]:7.1f}" for metric in METRICS)
+
+
+def _gap_lines(gaps):
+    for gap in gaps:
+        interval = f"95 % interval {gap['low']:+.2f} to {gap['high']:+.2f}, paired bootstrap over pictures"
+        yield f"{gap['one']} less {gap['other']}: {gap['kind']} AP {gap['difference']:+.2f} ({interval})"
+
+
+def _points(text):
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not value >= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of AP points, such as 0.3")
+    return value
 
 
 def _options(arguments):
     it = parser(
-        "evaluate", "Measure box and mask AP with pycocotools, several bundles side by side.",
-        "edgemask evaluate person-320.edgemask --coco val.json --images val/ --float",
+        "evaluate", "Measure box and mask AP with pycocotools, several bundles or engines side by side.",
+        "edgemask evaluate person-320.edgemask --coco val.json --images val/ --float --engine all",
     )  # fmt: skip
     it.add_argument("bundles", nargs="+", type=Path, metavar="BUNDLE")
     it.add_argument("--coco", required=True, metavar="COCO.json", help="annotations to measure against")
     it.add_argument("--images", metavar="DIR", help="their pictures (default: the folder named as the json)")
     it.add_argument("--float", action="store_true", help="measure each bundle's float reference beside it too")
+    it.add_argument("--engine", choices=(*ENGINE_NAMES, "all"), default="auto", help=f"{ENGINE_HELP}; all: each one")
+    it.add_argument("--bound", type=_points, default=math.inf, metavar="POINTS",
+                    help="exit 1 when a result is surely further than this from the first: its interval excludes it")  # fmt: skip
     it.add_argument("--limit", type=count, metavar="N", help="only the first N pictures")
     it.add_argument("--threads", type=count, metavar="N", help="threads per network (default: all cores but one)")
     it.add_argument("--json", action="store_true", help="print the results as JSON")

@@ -2,8 +2,11 @@
 
 import json
 
+from edgemask.agreement import table
 from edgemask.arguments import parser
 from edgemask.bundle import SHIPPED, Bundle
+from edgemask.engines import open_engine
+from edgemask.errors import MissingLibrary
 
 
 def main(arguments) -> int:
@@ -28,19 +31,31 @@ def _lines(bundle):
     yield f"made from {source['checkpoint']} (SHA-256 {source['sha256'][:12]}…) with {tools}"
     if calibration := manifest.get("calibration"):
         yield f"ranges    {calibration['ranges']} over {calibration['pictures']} pictures of {calibration['set']}"
-    if accuracy := manifest.get("accuracy"):
-        aps = ", ".join(f"{kind} AP {accuracy[kind]['AP']} (AP50 {accuracy[kind]['AP50']})" for kind in ("box", "mask"))
-        yield f"accuracy  {aps} on {accuracy['pictures']} pictures of {accuracy['set']}, {accuracy['evaluator']}"
-    if difference := manifest.get("difference"):
-        values = ", ".join(f"{name} {value}" for name, value in difference["sqnr_db"].items())
-        yield f"SQNR (dB) against float on {difference['pictures']} pictures: {values}"
+    for found in manifest.get("accuracy", []):
+        aps = ", ".join(f"{kind} AP {found[kind]['AP']} (AP50 {found[kind]['AP50']})" for kind in ("box", "mask"))
+        yield f"accuracy  {found['engine']:6} {aps} on {found['pictures']} pictures of {found['set']}, {found['evaluator']}"
+    if compared := manifest.get("agreement"):
+        yield f"\nagainst float on {compared['pictures']} pictures that took no part in the ranges"
+        yield from table(compared["outputs"])
     for stage, engines in manifest["stages"].items():
         for engine, entry in engines.items():
             ops = [f"{count} {op}" for found in entry["kernels"].values() for op, count in found.items()]
             integer, total = (sum(sum(found.values()) for kind, found in entry["kernels"].items() if kind in kinds)
                               for kinds in (("int8",), ("int8", "float")))  # fmt: skip
             yield f"\n{stage} / {engine}: {entry['file']}, {integer} of {total} nodes int8 ({', '.join(ops)})"
+            yield from _delegation(bundle, stage) if engine == "tflite" else ()
             yield from (_tensor(tensor) for tensor in entry["tensors"])
+
+
+def _delegation(bundle, stage):
+    """What the LiteRT installed here hands to XNNPACK, if one is."""
+    try:
+        engine = open_engine(bundle, stage, "tflite", 1)
+    except MissingLibrary:
+        yield "  ai-edge-litert is not installed here, so what XNNPACK takes is not counted"
+        return
+    taken, total, partitions = engine.delegated()
+    yield f"  XNNPACK takes {taken} of {total} operators in {partitions} partition{'s' * (partitions != 1)} ({engine})"
 
 
 def _tensor(tensor):

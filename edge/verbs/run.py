@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import edgemask
-from edgemask.arguments import count, parser, score
+from edgemask.arguments import ENGINE_HELP, ENGINE_NAMES, count, parser, score
 from edgemask.bundle import SHIPPED
 from edgemask.cameras import open_camera
 from edgemask.errors import SourceError
@@ -16,12 +16,13 @@ def main(arguments) -> int:
     """The verb."""
     options = _options(arguments)
     camera = open_camera(options.source)
-    model = edgemask.load(options.bundle, threads=options.threads)
+    model = edgemask.load(options.bundle, options.engine, options.threads)
     return segment(camera, model, sinks_for(options), options.score)
 
 
 def segment(camera, model, sinks, threshold: float) -> int:
     """Run the model on every frame and give the results to the sinks; the exit code is 2 when frames were skipped."""
+    print(f"{model.bundle.manifest['name']} on {model.engines['trunk']}", file=sys.stderr)
     frames = found = 0
     with contextlib.ExitStack() as stack:
         for sink in sinks:
@@ -68,5 +69,6 @@ def _options(arguments):
     it.add_argument("--overlay", action="store_true", help="draw masks, boxes, classes and scores")
     it.add_argument("--semantic", action="store_true", help="write class maps: 8-bit PNG, 0 background, else category id")
     it.add_argument("--score", type=score, default=0.5, metavar="T", help="lowest score shown, down to 0.05 (default 0.5)")
+    it.add_argument("--engine", choices=ENGINE_NAMES, default="auto", help=ENGINE_HELP)
     it.add_argument("--threads", type=count, metavar="N", help="threads per network (default: all cores but one)")
     return it.parse_args(arguments)

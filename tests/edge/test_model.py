@@ -11,7 +11,8 @@ from edgemask.roi_align import roi_align
 
 
 def quantise(info: TensorInfo, real) -> np.ndarray:
-    return np.clip(np.rint(np.asarray(real) / info.scale) + info.zero_point, 0, 255).astype(np.uint8)
+    limits = np.iinfo(info.dtype)
+    return np.clip(np.rint(np.asarray(real) / info.scale) + info.zero_point, limits.min, limits.max).astype(info.dtype)
 
 
 def scoring(model, logits):
