@@ -1,6 +1,6 @@
 """Peak memory of a run and import time of the runtime.
 
-    python -m edgemask.benchmarks.footprint clip.mp4 [--json]
+    python -m edgemask.benchmarks.footprint clip.mp4 [--engine onnx] [--json]
 
 Each figure comes from processes of their own; import time is the median of seven fresh interpreters.
 """
@@ -11,6 +11,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
+
+from edgemask.arguments import ENGINE_NAMES
 
 RSS_GOAL_MIB, IMPORT_GOAL_S = 115, 0.6
 # The kernel's own high-water mark, read by the process that ran.
@@ -31,10 +33,10 @@ print(time.perf_counter() - start)
 """
 
 
-def peak_rss_mib(source: str, arguments=()) -> float:
+def peak_rss_mib(source: str, engine: str) -> float:
     """Peak resident memory in MiB of `edgemask run SOURCE --jsonl … --overlay`; Linux only."""
     with tempfile.TemporaryDirectory() as folder:
-        command = ["run", source, "--jsonl", f"{folder}/out.jsonl", "--overlay", "--out", folder, *arguments]
+        command = ["run", source, "--jsonl", f"{folder}/out.jsonl", "--overlay", "--out", folder, "--engine", engine]
         return float(_last_line(RUN, command))
 
 
@@ -54,9 +56,10 @@ def main():
     """Print both figures beside their goals."""
     it = argparse.ArgumentParser(prog="python -m edgemask.benchmarks.footprint", description=__doc__.splitlines()[0])
     it.add_argument("source", help="what to run on, for example clip.mp4")
+    it.add_argument("--engine", choices=ENGINE_NAMES, default="auto")
     it.add_argument("--json", action="store_true")
     options = it.parse_args()
-    result = {"peak_rss_mib": round(peak_rss_mib(options.source), 1), "import_s": round(import_seconds(), 3),
+    result = {"peak_rss_mib": round(peak_rss_mib(options.source, options.engine), 1), "import_s": round(import_seconds(), 3),
               "goal_peak_rss_mib": RSS_GOAL_MIB, "goal_import_s": IMPORT_GOAL_S}  # fmt: skip
     if options.json:
         print(json.dumps(result))

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from edgemask import coco
 from edgemask.agreement import table
 from edgemask.arguments import input_size, parser
 from edgemask.convert.conversion import Conversion
@@ -14,6 +15,8 @@ def main(arguments) -> int:
     options = _options(arguments)
     if options.output.is_dir() or not options.output.parent.is_dir():
         raise OutputError(f"{options.output} cannot be written: give a file name in a folder that exists")
+    if options.val:
+        coco.read_truth(options.val)  # now, not after the calibration
     with Conversion(options.checkpoint, *options.input) as conversion:
         for stage, worst in conversion.check(options.calibration).items():
             print(f"float {stage}: ONNX Runtime against torch, worst difference {worst:.1e} of the largest value")

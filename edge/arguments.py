@@ -2,13 +2,20 @@
 
 import argparse
 
+from edgemask.errors import OptionError
+
 ENGINE_NAMES = ("auto", "tflite", "onnx")
 ENGINE_HELP = "what runs the networks (default auto: tflite where ai-edge-litert is installed, else onnx)"
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        raise OptionError(f"{message} ({self.prog} --help shows how)")
+
+
 def parser(verb: str, summary: str, example: str) -> argparse.ArgumentParser:
     """A verb's parser; its help ends with an example."""
-    return argparse.ArgumentParser(
+    return _Parser(
         prog=f"edgemask {verb}", description=summary, epilog=f"example:\n  {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
     )  # fmt: skip
@@ -38,6 +45,6 @@ def score(text: str) -> float:
 
 def count(text: str) -> int:
     """A whole number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    if not text.isdecimal() or not 1 <= int(text) <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to a million")
     return int(text)

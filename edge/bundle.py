@@ -20,6 +20,8 @@ from edgemask.manifest import STAGES
 
 SHIPPED = Path(__file__).parent / "data" / "person-320.edgemask"
 MAX_FILES = 64
+# zipfile raises RuntimeError for encryption, NotImplementedError for versions and methods it does not know.
+BAD_ZIP = (OSError, zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError)
 MAX_MANIFEST = 1 << 20
 MAX_FILE = 256 << 20
 
@@ -58,12 +60,12 @@ class Bundle:
                 self.manifest = json.loads(archive.read("manifest.json"))
         except FileNotFoundError as error:
             raise BundleError(f"{path} does not exist") from error
-        except (OSError, zipfile.BadZipFile, EOFError) as error:
-            raise BundleError(f"{path} is not a bundle, or a truncated one: {error}") from error
+        except BundleError:
+            raise
         except (ValueError, RecursionError) as error:
-            if isinstance(error, BundleError):
-                raise
             raise BundleError(f"{path}: its manifest.json is not JSON: {error}") from error
+        except BAD_ZIP as error:
+            raise BundleError(f"{path} is not a bundle, or a truncated one: {error}") from error
         self._check_manifest({entry.filename for entry in entries})
 
     @cached_property
@@ -105,7 +107,7 @@ class Bundle:
         try:
             with zipfile.ZipFile(self.path) as archive:
                 content = archive.read(name)
-        except (OSError, zipfile.BadZipFile, EOFError, KeyError) as error:
+        except (*BAD_ZIP, KeyError) as error:
             raise BundleError(f"{self.path}: cannot read {name}: {error}") from error
         if hashlib.sha256(content).hexdigest() != self.files[name]:
             raise BundleError(f"{self.path}: {name} does not match its SHA-256 in the manifest: damaged or altered")

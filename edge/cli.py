@@ -3,9 +3,12 @@
 import importlib
 import logging
 import os
+import signal
 import sys
+import threading
+from importlib import metadata
 
-from edgemask.errors import EdgemaskError
+from edgemask.errors import EdgemaskError, MissingLibrary, OptionError, OutputError
 
 VERBS = {
     "run": ("edgemask.verbs.run:main", "segment a picture, a folder, a video or a camera"),
@@ -24,37 +27,56 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a verb and return the exit code: 0 well, 2 bad input, 1 a failure."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in arguments
-    arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        code = _run([argument for argument in arguments if argument != "--debug"])
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        if debug:
+            raise
+        return _explain(error)
+
+
+def _run(arguments):
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    logging.basicConfig(format="edgemask: %(message)s", level=logging.WARNING)
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # closed by whoever started us
+    if threading.current_thread() is threading.main_thread():
+        for stop in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(stop, lambda number, _: sys.exit(128 + number))
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_usage())
         return 0 if arguments else 2
     verb, *rest = arguments
     if verb == "--version":
-        from importlib import metadata
-
         print(f"edgemask {metadata.version('edgemask')}")
         return 0
     if verb not in VERBS:
-        return _fail(f"no verb {verb!r}; there are {', '.join(VERBS)}", 2)
-    for name, value in ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    logging.basicConfig(format="edgemask: %(message)s", level=logging.WARNING)
+        raise OptionError(f"no verb {verb!r}; there are {', '.join(VERBS)}")
     try:
         return _resolve(verb)(rest)
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        # Whoever read our output has gone; keep the interpreter from complaining about it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except EdgemaskError as error:
-        if debug:
+    except SystemExit as end:  # argparse ends --help so
+        if end.code:
             raise
-        return _fail(str(error), error.exit_code)
-    except Exception as error:
-        if debug:
-            raise
-        return _fail(f"{verb} failed with {type(error).__name__}: {error} (--debug shows where)", 1)
+        return 0
+
+
+def _explain(error) -> int:
+    """Say what went wrong in one sentence; the exit code."""
+    if isinstance(error, OSError) and not isinstance(error, EdgemaskError):
+        # Nobody reads standard output any more, or its disk is full: the interpreter must not try again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if isinstance(error, BrokenPipeError):
+            return 1
+        error = OutputError(f"{error.filename or 'standard output'}: {error.strerror or error}")
+    code = getattr(error, "exit_code", 1)
+    expected = isinstance(error, EdgemaskError)
+    sentence = str(error) if expected else f"failed with {type(error).__name__}: {error} (--debug shows where)"
+    print(f"edgemask: {sentence}", file=sys.stderr)
+    return code
 
 
 def _resolve(verb):
@@ -62,8 +84,8 @@ def _resolve(verb):
     try:
         return getattr(importlib.import_module(module), function)
     except ImportError as error:
-        if module.startswith("edgemask.convert") and error.name in ("torch", "onnx", "safetensors", "onnxruntime"):
-            raise EdgemaskError(f"{verb} needs {error.name}: pip install 'edgemask[convert]'") from error
+        if module.startswith("edgemask.convert") and error.name in ("torch", "onnx", "safetensors", "onnxruntime", "flatbuffers"):
+            raise MissingLibrary(f"{verb} needs {error.name}: pip install 'edgemask[convert]'") from error
         raise
 
 
@@ -71,7 +93,3 @@ def _usage():
     verbs = "\n".join(f"  {verb:10}{summary}" for verb, (_, summary) in VERBS.items())
     return f"usage: edgemask VERB …\n\n{verbs}\n\nedgemask VERB --help says more; --debug shows a traceback."
 
-
-def _fail(sentence, code):
-    print(f"edgemask: {sentence}", file=sys.stderr)
-    return code

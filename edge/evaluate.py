@@ -74,10 +74,7 @@ def _ground_truth(annotations):
         from pycocotools.coco import COCO
     except ImportError as error:
         raise MissingLibrary("accuracy needs pycocotools: pip install 'edgemask[coco]'") from error
-    content = coco.read(annotations)
-    if not content.get("annotations") or not content.get("categories"):
-        raise DatasetError(f"{annotations} has no annotations or no categories to measure against")
-    return _indexed(COCO(), content)
+    return _indexed(COCO(), coco.read_truth(annotations))
 
 
 def _indexed(api, content):

@@ -1,13 +1,13 @@
 """Writing files whole or not at all."""
 
+import contextlib
 import os
-from contextlib import contextmanager
 from pathlib import Path
 
-from edgemask.errors import OutputError
+from edgemask.errors import EdgemaskError, OutputError
 
 
-@contextmanager
+@contextlib.contextmanager
 def replacing(path):
     """A temporary path beside `path` that takes its place when the block ends well, and vanishes when not.
 
@@ -18,14 +18,15 @@ def replacing(path):
     """
     path = Path(path)
     # The suffix stays last: video writers choose the container by it.
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    temporary = path.with_name(f".{path.stem[:100]}.{os.getpid()}.part{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         os.replace(temporary, path)
+    except (EdgemaskError, BrokenPipeError):
+        raise
     except OSError as error:
-        if isinstance(error, OutputError):
-            raise
         raise OutputError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()

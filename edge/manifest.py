@@ -29,26 +29,48 @@ def dimension(value) -> bool:
     return whole(value) or text(value)
 
 
+def byte(value) -> bool:
+    """A pixel's value."""
+    return value == 0 or whole(value) and value <= 255
+
+
+def dtype(value) -> bool:
+    """A type a stage's tensor can have."""
+    return value in ("uint8", "int8", "float32")
+
+
 def zero_point(value) -> bool:
     """A value of an int8 or uint8 tensor."""
     return isinstance(value, int) and -128 <= value <= 255
 
 
 # Other keys may stand beside these: fields are only ever added.
-ENGINE = {"file": text, "sha256": text, "tensors": [{"name": text, "shape": [dimension], "dtype": text}]}
+ENGINE = {
+    "file": text,
+    "sha256": text,
+    "tensors": [{"name": text, "shape": [dimension], "dtype": dtype}],
+    "kernels": {"int8": {}, "float": {}},
+}
 LAYOUT = {
     "name": text,
     "licence": text,
     "precision": text,
     "classes": [text],
-    "input": {"width": whole, "height": whole, "pad": number},
+    "input": {"width": whole, "height": whole, "pad": byte},
     "anchors": {"strides": [whole], "sizes": [positive], "ratios": [positive]},
     "proposals": {"per_level": whole, "min_side": number, "nms_input": whole, "nms": number, "keep": whole},
     "detections": {"score": number, "nms": number, "keep": whole},
-    "box_coder": {"rpn": [positive], "box": [positive], "clamp": positive},
+    "box_coder": {"rpn": (positive,) * 4, "box": (positive,) * 4, "clamp": positive},
     "roi": {"levels": [text], "canonical": positive, "samples": whole, "box": whole, "mask": whole},
     "source": {"checkpoint": text, "sha256": text, "tools": {}},
     "stages": {stage: {} for stage in STAGES},
+}
+# What may be missing, but not be of another kind.
+ACCURACY = {"engine": text, "pictures": whole, "set": text, "evaluator": text, "box": {}, "mask": {}}
+OPTIONAL = {
+    "calibration": {"set": text, "pictures": whole, "ranges": text},
+    "accuracy": [ACCURACY],
+    "agreement": {"outputs": {}, "pictures": whole},
 }
 
 
@@ -65,21 +87,45 @@ def check(manifest):
             for tensor in entry["tensors"]:
                 if "scale" in tensor and not (positive(tensor["scale"]) and zero_point(tensor.get("zero_point"))):
                     raise ValueError(f"gives tensor {tensor['name']} of {stage} a scale or zero point that is none")
-    levels = len(manifest["anchors"]["strides"])
-    if len(manifest["anchors"]["sizes"]) != levels:
-        raise ValueError("has not as many anchor sizes as strides")
-    wanted = {"box_scores", "box_deltas", "mask_logits", *manifest["roi"]["levels"]}
-    wanted |= {f"{kind}_{level}" for kind in ("objectness", "deltas") for level in range(levels)}
+    for section in OPTIONAL.keys() & manifest.keys():
+        _check(manifest[section], OPTIONAL[section], f".{section}")
     for engine in set.intersection(*(set(manifest["stages"][stage]) for stage in STAGES)):
-        found = {one["name"] for stage in STAGES for one in manifest["stages"][stage][engine]["tensors"]}
-        if missing := sorted(wanted - found):
-            raise ValueError(f"describes no output {missing[0]} for engine {engine}")
+        _check_shapes(manifest, engine)
+
+
+def _check_shapes(manifest, engine):
+    """Every input and output the pipeline relies on is there and has the shape the other sections give it."""
+    width, height = manifest["input"]["width"], manifest["input"]["height"]
+    anchors, roi, classes = manifest["anchors"], manifest["roi"], len(manifest["classes"])
+    if len(anchors["sizes"]) != len(anchors["strides"]) or classes > 254:
+        raise ValueError("has not as many anchor sizes as strides, or more than 254 classes")
+    shapes = {stage: {one["name"]: tuple(one["shape"]) for one in manifest["stages"][stage][engine]["tensors"]} for stage in STAGES}
+    ratios = len(anchors["ratios"])
+    wanted = {"trunk": {"image": (1, height, width, 3)}}
+    for level, stride in enumerate(anchors["strides"]):
+        cells = 1, height // stride, width // stride
+        wanted["trunk"] |= {f"objectness_{level}": (*cells, ratios), f"deltas_{level}": (*cells, 4 * ratios)}
+    channels = [shapes["trunk"].get(name, (0,))[-1] for name in roi["levels"]]
+    for name, stride in zip(roi["levels"], anchors["strides"], strict=False):
+        wanted["trunk"][name] = (1, height // stride, width // stride, channels[0])
+    wanted["box"] = {"rois": ("N", roi["box"], roi["box"], channels[0]), "box_scores": ("N", classes + 1), "box_deltas": ("N", 4)}
+    grid = 2 * roi["mask"]
+    wanted["mask"] = {"rois": ("N", roi["mask"], roi["mask"], channels[0]), "mask_logits": ("N", grid, grid, classes)}
+    for stage, tensors in wanted.items():
+        for name, shape in tensors.items():
+            if shapes[stage].get(name) != shape:
+                raise ValueError(f"gives {name} of stage {stage} for {engine} the shape {shapes[stage].get(name)}, not {shape}")
 
 
 def _check(value, layout, where):
     if callable(layout):
         if not layout(value):
             raise ValueError(f"says {str(value)[:40]!r} at {where[1:]}, which makes no sense there")
+    elif isinstance(layout, tuple):
+        if not isinstance(value, list) or len(value) != len(layout):
+            raise ValueError(f"has not {len(layout)} values at {where[1:]}")
+        for index, (item, inner) in enumerate(zip(value, layout, strict=True)):
+            _check(item, inner, f"{where}[{index}]")
     elif not isinstance(value, type(layout)) or (layout and not value):
         raise ValueError(f"has no {where[1:]}, or one of another kind")
     elif isinstance(layout, list):

@@ -9,7 +9,7 @@ from edgemask import boxes, device
 from edgemask.bundle import SHIPPED, Bundle
 from edgemask.detections import Detections
 from edgemask.engines import choose, open_engine
-from edgemask.errors import OptionError
+from edgemask.errors import BundleError, OptionError
 from edgemask.letterbox import letterbox
 from edgemask.manifest import STAGES
 from edgemask.proposals import Proposer
@@ -29,12 +29,15 @@ class Model:
         self.bundle = bundle
         self.engine = choose(bundle, engine)
         threads = device.default_threads() if threads is None else threads
-        if threads < 1:
-            raise OptionError(f"threads must be at least 1, not {threads}")
+        if threads not in range(1, 257):
+            raise OptionError(f"threads must be a whole number from 1 to 256, not {threads}")
         self.engines = {stage: open_engine(bundle, stage, self.engine, threads) for stage in STAGES}
         self.tensors = {}
         for stage in STAGES:
-            self.tensors.update({info.name: info for info in bundle.tensors(stage, self.engine)[1]})
+            described = {info.name: info for info in bundle.tensors(stage, self.engine)[1]}
+            if set(described) != set(self.engines[stage].outputs):
+                raise BundleError(f"{bundle.path}: the network of stage {stage} has not the outputs its manifest describes")
+            self.tensors.update(described)
         manifest = bundle.manifest
         self.width, self.height, self.pad = (manifest["input"][key] for key in ("width", "height", "pad"))
         self.roi, self.limits, self.coder = manifest["roi"], manifest["detections"], manifest["box_coder"]
@@ -42,7 +45,7 @@ class Model:
 
     def __call__(self, rgb: np.ndarray) -> Detections:
         """Detections in one frame, uint8 [height, width, 3] RGB of any size."""
-        if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
+        if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or not rgb.size:
             raise ValueError(f"a frame is uint8 [height, width, 3] RGB, not {rgb.dtype} {list(rgb.shape)}")
         clock, size = Clock(), (rgb.shape[1], rgb.shape[0])
         with clock("letterbox"):

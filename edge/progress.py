@@ -10,13 +10,17 @@ def progress(items: Iterable, label: str, total: int | None = None) -> Iterator:
     total = len(items) if total is None and hasattr(items, "__len__") else total
     live = sys.stderr.isatty()
     pause, start, said, done = 0.2 if live else 10.0, time.monotonic(), time.monotonic(), 0
-    for done, item in enumerate(items, 1):
-        yield item
-        if time.monotonic() - said > pause:
-            said = time.monotonic()
-            line = _line(label, done, total, said - start)
-            print(f"\r\033[K{line}" if live else line, end="" if live else "\n", file=sys.stderr, flush=True)
-    print("\r\033[K" * live + _line(label, done, done, time.monotonic() - start), file=sys.stderr, flush=True)
+    clear = "\r\033[K" * live
+    try:
+        for done, item in enumerate(items, 1):
+            yield item
+            if time.monotonic() - said > pause:
+                said = time.monotonic()
+                line = _line(label, done, total, said - start)
+                print(clear + line, end="" if live else "\n", file=sys.stderr, flush=True)
+    finally:
+        print(clear, end="", file=sys.stderr, flush=True)
+    print(_line(label, done, done, time.monotonic() - start), file=sys.stderr)
 
 
 def _line(label, done, total, elapsed):

@@ -5,6 +5,8 @@
 ...     print(frame.number, model(frame.rgb))
 """
 
+import os
+import stat
 from pathlib import Path
 
 from edgemask.cameras.frame import Frame
@@ -17,20 +19,24 @@ def open_camera(source: str):
     """The camera for a SOURCE: a picture, a folder of pictures, a video file, or an index such as 0.
 
     A camera iterates over `Frame`s once; `len(camera)` is known for pictures, estimated for a
-    video and 0 for a live camera; `camera.skipped` counts what could not be read. Raises SourceError.
+    video and 0 for a live camera; `camera.skipped` counts what could not be read so far. Raises SourceError.
     """
     from edgemask import pictures
     from edgemask.cameras.stills import Stills
     from edgemask.cameras.video import Video
 
-    source = str(source)
-    if source.isdecimal():
-        return Video(int(source))
-    path = Path(source)
-    if path.is_dir():
+    path, what = Path(source), "SOURCE is a picture, a folder, a video or a camera index"
+    try:
+        mode = os.stat(source).st_mode
+        str(source).encode()
+    except UnicodeEncodeError as error:
+        raise SourceError(f"{source!r} is not a name in UTF-8, which OpenCV needs") from error
+    except OSError as error:
+        if str(source).isdecimal() and int(source) < 256:
+            return Video(int(source))
+        raise SourceError(f"{str(source)!r} cannot be opened ({error.strerror}): {what}") from error
+    if stat.S_ISDIR(mode):
         return Stills(pictures.listing(path), skip=True)
-    if not path.exists():
-        raise SourceError(f"{source} does not exist: SOURCE is a picture, a folder, a video or a camera index")
-    if path.suffix.lower() in pictures.SUFFIXES:
-        return Stills([path])
-    return Video(path)
+    if not stat.S_ISREG(mode):
+        raise SourceError(f"{source} is neither a file nor a folder: {what}")
+    return Stills([path]) if path.suffix.lower() in pictures.SUFFIXES else Video(path)

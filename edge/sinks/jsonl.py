@@ -28,14 +28,17 @@ class JsonLines:
     def write(self, frame, detections):
         """Append the frame's record; raises OutputError."""
         line = json.dumps(frame_record(frame, detections)) + "\n"
-        if self.target == "-":
-            sys.stdout.write(line)
-            sys.stdout.flush()
-            return
         try:
-            self._append(line.encode())
+            if self.target == "-":
+                sys.stdout.write(line)
+                sys.stdout.flush()
+            else:
+                self._append(line.encode())
+        except BrokenPipeError:
+            raise
         except OSError as error:
-            raise OutputError(f"{self.target} cannot be written: {error.strerror}") from error
+            target = "standard output" if self.target == "-" else self.target
+            raise OutputError(f"{target} cannot be written: {error.strerror}") from error
 
     def _append(self, line):
         if self.file is None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 
 class Names:
-    """`STEM.KIND.SUFFIX` in a folder; the whole file name stands for the stem where two sources share it."""
+    """`STEM.KIND.SUFFIX` in a folder; where two sources share a stem, the second has its whole file name instead."""
 
     def __init__(self, folder, kind: str):
         self.folder, self.kind, self.taken = Path(folder), kind, {}
@@ -12,6 +12,6 @@ class Names:
     def __call__(self, source: str, suffix: str) -> Path:
         """Where to write what belongs to this source."""
         stem = Path(source).stem
-        if self.taken.setdefault(stem, source) != source:
-            stem = source
+        while self.taken.setdefault(stem, source) != source:
+            stem = source if stem != source else f"{stem}_"
         return self.folder / f"{stem}.{self.kind}{suffix}"

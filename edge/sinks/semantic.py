@@ -27,7 +27,9 @@ class SemanticMaps:
         else:
             folder = self.names(frame.source, "")
             path = folder / f"{frame.number:06}.png"
-            if not frame.number:
+            if folder not in self.paths:
                 self.paths.append(folder)
+                for stale in folder.glob("[0-9]*.png"):  # of a longer clip of that name
+                    stale.unlink()
         with replacing(path) as temporary:
             temporary.write_bytes(cv2.imencode(".png", detections.semantic())[1])

@@ -11,10 +11,10 @@ from edgemask import pictures
 from edgemask.arguments import parser
 from edgemask.bundle import SHIPPED
 from edgemask.cameras import open_camera
-from edgemask.files import replacing
 from edgemask.sinks.jsonl import JsonLines
 from edgemask.sinks.overlay import Overlays
 from edgemask.verbs.run import segment
+from edgemask.video_file import writing_video
 
 # Eileen Collins, NASA, public domain; the picture scikit-image ships as `astronaut`.
 ASTRONAUT = SHIPPED.parent / "astronaut.jpg"
@@ -27,27 +27,25 @@ def main(arguments) -> int:
     it.add_argument("--out", default=Path("edgemask-demo"), type=Path, metavar="DIR", help="default edgemask-demo")
     options = it.parse_args(arguments)
     model = edgemask.load()
-    clip = options.out / "clip.mp4"
-    with replacing(clip) as temporary:
-        pan_and_zoom(pictures.read(ASTRONAUT), temporary)
+    clip = options.out / "astronaut-clip.mp4"
+    pan_and_zoom(pictures.read(ASTRONAUT), clip)
     for source in (ASTRONAUT, clip):
         records = JsonLines(str(options.out / f"{source.stem}.jsonl"))
-        segment(open_camera(source), model, [records, Overlays(options.out)], 0.5)
-    print(f"open {options.out / 'astronaut.overlay.jpg'} and {options.out / 'clip.overlay.mp4'}", file=sys.stderr)
+        overlays = Overlays(options.out)
+        segment(open_camera(source), model, [records, overlays], 0.5)
+        print(f"open {overlays.paths[0]}", file=sys.stderr)
     return 0
 
 
 def pan_and_zoom(rgb: np.ndarray, path):
     """Write a clip that wanders over a picture while zooming in and out."""
     height, width = rgb.shape[:2]
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), CLIP_FPS, CLIP_SIZE)
-    for turn in np.linspace(0, 2 * np.pi, CLIP_FRAMES, endpoint=False):
-        zoom = 0.85 + 0.15 * np.cos(turn)
-        crop = width * zoom, width * zoom * CLIP_SIZE[1] / CLIP_SIZE[0]
-        left = (width - crop[0]) * (0.5 + 0.5 * np.sin(turn))
-        top = (height - crop[1]) * (0.3 + 0.3 * np.sin(2 * turn))
-        scale = crop[0] / CLIP_SIZE[0]
-        window = np.array([[scale, 0, left], [0, scale, top]], np.float32)
-        frame = cv2.warpAffine(rgb, window, CLIP_SIZE, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-        writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-    writer.release()
+    with writing_video(path, CLIP_FPS, CLIP_SIZE) as append:
+        for turn in np.linspace(0, 2 * np.pi, CLIP_FRAMES, endpoint=False):
+            zoom = 0.85 + 0.15 * np.cos(turn)
+            crop = width * zoom, width * zoom * CLIP_SIZE[1] / CLIP_SIZE[0]
+            left = (width - crop[0]) * (0.5 + 0.5 * np.sin(turn))
+            top = (height - crop[1]) * (0.3 + 0.3 * np.sin(2 * turn))
+            scale = crop[0] / CLIP_SIZE[0]
+            window = np.array([[scale, 0, left], [0, scale, top]], np.float32)
+            append(cv2.warpAffine(rgb, window, CLIP_SIZE, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP))

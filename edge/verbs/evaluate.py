@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+import sys
 from pathlib import Path
 
 from edgemask.arguments import ENGINE_HELP, ENGINE_NAMES, count, parser
@@ -29,7 +30,7 @@ def main(arguments) -> int:
         print("\n".join([*_table(found), *_gap_lines(gaps)]))
     beyond = [gap for gap in gaps if gap["low"] > options.bound or gap["high"] < -options.bound]
     for gap in beyond:
-        print(f"{gap['kind']} AP of {gap['one']} is more than {options.bound} from {gap['other']}'s")
+        print(f"{gap['kind']} AP of {gap['one']} is more than {options.bound} from {gap['other']}'s", file=sys.stderr)
     return 1 if beyond else 0
 
 

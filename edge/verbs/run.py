@@ -8,7 +8,7 @@ import edgemask
 from edgemask.arguments import ENGINE_HELP, ENGINE_NAMES, count, parser, score
 from edgemask.bundle import SHIPPED
 from edgemask.cameras import open_camera
-from edgemask.errors import SourceError
+from edgemask.errors import OptionError, SourceError
 from edgemask.progress import progress
 
 
@@ -16,6 +16,8 @@ def main(arguments) -> int:
     """The verb."""
     options = _options(arguments)
     camera = open_camera(options.source)
+    if options.jsonl not in (None, "-") and Path(options.jsonl).exists() and Path(options.jsonl).samefile(options.source):
+        raise OptionError(f"--jsonl {options.jsonl} is the source itself: give the records a file of their own")
     model = edgemask.load(options.bundle, options.engine, options.threads)
     return segment(camera, model, sinks_for(options), options.score)
 
@@ -34,13 +36,13 @@ def segment(camera, model, sinks, threshold: float) -> int:
             frames, found = frames + 1, found + len(detections)
     if not frames:
         raise SourceError("none of the pictures could be read")
-    print(f"{found} {'instance' if found == 1 else 'instances'} in {frames} frames", file=sys.stderr)
+    print(f"{found} instance{'s' * (found != 1)} in {frames} frame{'s' * (frames != 1)}", file=sys.stderr)
     for sink in sinks:
         if sink.paths:
             more = f" and {len(sink.paths) - 1} more beside it" if len(sink.paths) > 1 else ""
             print(f"wrote {sink.paths[0]}{more}", file=sys.stderr)
     if camera.skipped:
-        print(f"{camera.skipped} of {len(camera)} pictures could not be read", file=sys.stderr)
+        print(f"{camera.skipped} of {len(camera)} could not be read", file=sys.stderr)
     return 2 if camera.skipped else 0
 
 

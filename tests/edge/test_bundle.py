@@ -30,9 +30,10 @@ def drop(section):
 
 
 def flip_a_byte(manifest, files):
-    content = bytearray(files["box.onnx"])
-    content[len(content) // 2] ^= 1
-    files["box.onnx"] = bytes(content)
+    for name in ("box.onnx", "box.tflite"):
+        content = bytearray(files[name])
+        content[len(content) // 2] ^= 1
+        files[name] = bytes(content)
 
 
 def other_schema(manifest, files):
@@ -55,13 +56,34 @@ def missing_file(manifest, files):
     del files["mask.onnx"]
 
 
-def odd_input(manifest, files):
-    manifest["input"]["width"] = 300
-
-
 def not_a_network(manifest, files):
-    files["trunk.onnx"] = b"not a network"
-    manifest["stages"]["trunk"]["onnx"]["sha256"] = hashlib.sha256(b"not a network").hexdigest()
+    replace_trunk(manifest, files, dict.fromkeys(("onnx", "tflite"), b"not a network"))
+
+
+def another_network(manifest, files):
+    replace_trunk(manifest, files, {engine: files[f"mask.{engine}"] for engine in ("onnx", "tflite")})
+
+
+def replace_trunk(manifest, files, contents):
+    for engine, content in contents.items():
+        files[f"trunk.{engine}"] = content
+        manifest["stages"]["trunk"][engine]["sha256"] = hashlib.sha256(content).hexdigest()
+
+
+def in_input(key, value):
+    return lambda manifest, files: manifest["input"].update({key: value})
+
+
+def in_section(section, key, value):
+    return lambda manifest, files: manifest[section].update({key: value})
+
+
+def more_classes(manifest, files):
+    manifest["classes"] = ["a", "b"]
+
+
+def no_kernels(manifest, files):
+    del manifest["stages"]["trunk"]["onnx"]["kernels"]
 
 
 ATTACKS = {
@@ -76,17 +98,27 @@ ATTACKS = {
     "hidden file": (entry_named(".evil"), "plain file name"),
     "unlisted file": (unlisted, "not in both"),
     "file missing": (missing_file, "not in both"),
-    "odd input": (odd_input, "multiple of 64"),
-    "no network": (not_a_network, "ONNX Runtime does not load"),
+    "odd input": (in_input("width", 300), "shape"),
+    "other input": (in_input("width", 640), "shape"),
+    "pad of no pixel": (in_input("pad", 300), "input.pad"),
+    "too many ratios": (in_section("anchors", "ratios", [1, 2, 3, 4]), "shape"),
+    "too few weights": (in_section("box_coder", "rpn", [1, 1]), "box_coder.rpn"),
+    "other RoI": (in_section("roi", "box", 8), "shape"),
+    "no such level": (in_section("roi", "levels", ["p3", "objectness_0"]), "shape"),
+    "classes the network has not": (more_classes, "shape"),
+    "no kernels": (no_kernels, "kernels"),
+    "no network": (not_a_network, "does not load this network"),
+    "another stage's network": (another_network, "has not the outputs"),
 }
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_a_bad_bundle_is_one_sentence_and_exit_2(attack, tmp_path, capsys, astronaut_path):
+@pytest.mark.parametrize("engine", ["onnx", "tflite"])
+def test_a_bad_bundle_is_one_sentence_and_exit_2(attack, engine, tmp_path, capsys, astronaut_path):
     change, expected = ATTACKS[attack]
     path = rewrite(tmp_path / "bad.edgemask", change)
     out = tmp_path / "out.jsonl"
-    assert main(["run", str(astronaut_path), "--bundle", str(path), "--jsonl", str(out)]) == 2
+    assert main(["run", str(astronaut_path), "--bundle", str(path), "--jsonl", str(out), "--engine", engine]) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1 and expected in lines[0] and not out.exists()
 
@@ -138,12 +170,34 @@ def test_a_section_or_an_entry_of_a_wrong_kind_is_a_bundle_error(section, tmp_pa
                 Bundle(rewrite(tmp_path / "typed.edgemask", change))
 
 
+@pytest.mark.parametrize("section", ["calibration", "accuracy", "agreement"])
+def test_what_may_be_missing_may_not_be_nonsense(section, tmp_path, capsys):
+    for value in (3, [1], {"box": 1}, {}):
+
+        def change(manifest, files, value=value):
+            manifest[section] = value
+
+        path = rewrite(tmp_path / "odd.edgemask", change)
+        assert main(["inspect", str(path)]) == 2
+    assert main(["inspect", str(rewrite(tmp_path / "without.edgemask", drop(section)))]) == 0
+
+
+@pytest.mark.parametrize("flag", [(6, 0x14), (8, 0x08)])  # version needed; general purpose bit 0: encrypted, in the directory
+def test_zips_that_python_does_not_read(flag, tmp_path):
+    content = bytearray(SHIPPED.read_bytes())
+    entry = content.find(b"PK\x01\x02")
+    content[entry + flag[0]] = 0xFF if flag[0] == 6 else 0x01
+    (tmp_path / "odd.edgemask").write_bytes(content)
+    with pytest.raises(BundleError):
+        Bundle(tmp_path / "odd.edgemask").verify()
+
+
 def test_the_shipped_bundle_is_whole(capsys, checkpoint):
     bundle = Bundle()
     bundle.verify()
-    assert bundle.classes == ("person",) and bundle.engines() == ["onnx"]
+    assert bundle.classes == ("person",) and bundle.engines() == ["onnx", "tflite"]
     assert bundle.manifest["source"]["sha256"] == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
-    assert bundle.manifest["accuracy"]["evaluator"].startswith("pycocotools")
+    assert bundle.manifest["accuracy"][0]["evaluator"].startswith("pycocotools")
     assert main(["inspect"]) == 0
     text = capsys.readouterr().out
     assert "trunk / onnx" in text and "87 of 87 nodes int8" in text and "scale 0.0078125, zero point 127" in text

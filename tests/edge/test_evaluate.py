@@ -5,7 +5,7 @@ import pytest
 from edgemask import rle
 from edgemask.cli import main
 from edgemask.errors import DatasetError
-from edgemask.evaluate import evaluate
+from edgemask.evaluate import difference, evaluate
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def astronaut_set(tmp_path, astronaut_path, model, astronaut):
 
 
 def test_truth_that_is_the_models_own_answer_scores_100(model, astronaut_set):
-    result = evaluate(model, astronaut_set)
+    result = evaluate(model, astronaut_set).summary
     assert result["box"]["AP"] == result["mask"]["AP"] == 100
     assert result["mask"]["APl"] == 100 and result["mask"]["APs"] == -1
     assert result["evaluator"].startswith("pycocotools") and result["pictures"] == 1
@@ -41,24 +41,60 @@ def test_half_the_mask_costs_what_it_should(model, astronaut_set):
     truth[300:] = False
     content["annotations"][0]["segmentation"] = rle.encode(truth, (512, 512))
     astronaut_set.write_text(json.dumps(content))
-    result = evaluate(model, astronaut_set)
+    result = evaluate(model, astronaut_set).summary
     assert result["box"]["AP"] == 100 and result["mask"]["AP75"] == 0 and result["mask"]["AP"] < 40
 
 
-def test_a_set_without_the_class_a_set_without_truth_and_a_missing_picture(model, astronaut_set, capsys):
+def without(content, section, key):
+    return {section: [{k: v for k, v in entry.items() if k != key} for entry in content[section]]}
+
+
+def test_sets_that_cannot_be_measured_against_are_one_sentence_before_any_work(model, astronaut_set, capsys):
     arguments = ["evaluate", str(model.bundle.path), "--coco", str(astronaut_set)]
     content = json.loads(astronaut_set.read_text())
-    for change in (
+    changes = [
         {"categories": [{"id": 9, "name": "cat"}]},
         {"annotations": []},
+        {"images": []},
         {"images": [{"id": 5, "file_name": "no.jpg", "width": 1, "height": 1}]},
-    ):
+        {"images": [{"id": 4, "file_name": "astronaut.jpg", "width": 1, "height": 1}]},
+        {"images": [7]},
+        {"annotations": [{**content["annotations"][0], "bbox": [1, 2, 3]}]},
+        {"annotations": [{**content["annotations"][0], "segmentation": "x"}]},
+        *(without(content, "images", key) for key in ("id", "file_name", "width", "height")),
+        *(without(content, "annotations", key) for key in ("image_id", "category_id", "bbox", "segmentation")),
+        *(without(content, "categories", key) for key in ("id", "name")),
+    ]
+    for change in changes:
         astronaut_set.write_text(json.dumps({**content, **change}))
-        assert main(arguments) == 2
-        assert capsys.readouterr().err.count("edgemask: ") == 1
-    astronaut_set.write_text("{")
+        assert main(arguments) == 2, change
+        said = capsys.readouterr().err.strip().splitlines()
+        assert len([line for line in said if line.startswith("edgemask: ")]) == 1
+    astronaut_set.write_text("[" * 100_000)
     with pytest.raises(DatasetError):
         evaluate(model, astronaut_set)
+
+
+def test_what_pycocotools_needs_and_exporters_leave_out_is_filled_in(model, astronaut_set):
+    content = json.loads(astronaut_set.read_text())
+    for key in ("id", "iscrowd", "area"):
+        del content["annotations"][0][key]
+    astronaut_set.write_text(json.dumps(content))
+    assert evaluate(model, astronaut_set).summary["mask"]["AP"] == 100
+    content["annotations"][0]["id"] = 0  # which pycocotools takes for "no match"
+    astronaut_set.write_text(json.dumps(content))
+    assert evaluate(model, astronaut_set).summary["mask"]["AP"] == 100
+
+
+def test_two_bundles_of_one_name_are_both_shown(model, astronaut_set, tmp_path, capsys):
+    paths = [tmp_path / folder / "same.edgemask" for folder in ("a", "b")]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_bytes(model.bundle.path.read_bytes())
+    assert main(["evaluate", *map(str, paths), "--coco", str(astronaut_set), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert len(found["results"]) == 2
+    assert all(gap["difference"] == gap["low"] == gap["high"] == 0 for gap in found["differences"])
 
 
 def test_float_without_its_bundle_says_how_to_make_it(model, astronaut_set, tmp_path, capsys):
@@ -68,14 +104,38 @@ def test_float_without_its_bundle_says_how_to_make_it(model, astronaut_set, tmp_
     assert "edgemask convert CHECKPOINT --float -o" in capsys.readouterr().err
 
 
-def test_accuracy_on_real_people_float_and_int8_side_by_side(converted, shared, capsys):
+def test_accuracy_on_real_people_float_and_both_engines_side_by_side(converted, shared, capsys):
     """person_v1.md says 20.9 mask AP for float at 320 letterbox."""
     person = shared / "data" / "person"
-    arguments = ["--coco", str(person / "val.json"), "--images", str(person / "val"), "--float"]
-    assert main(["evaluate", str(converted[0]), *arguments, "--json"]) == 0
-    results = json.loads(capsys.readouterr().out)
-    int8, exact = results["person int8"], results["person-float float"]
-    assert int8["pictures"] == exact["pictures"] == 192
-    assert exact["mask"]["AP"] == pytest.approx(20.9, abs=0.3)
-    assert int8["mask"]["AP"] >= exact["mask"]["AP"] - 1.5
-    assert int8["box"]["AP"] >= exact["box"]["AP"] - 1.5
+    arguments = ["--coco", str(person / "val.json"), "--images", str(person / "val"), "--float", "--engine", "all"]
+    assert main(["evaluate", str(converted[0]), *arguments, "--json", "--bound", "1.5"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    exact, onnx, tflite = found["results"].values()
+    assert [one["engine"] for one in (exact, onnx, tflite)] == ["onnx", "onnx", "tflite"]
+    assert exact["pictures"] == 192 and exact["mask"]["AP"] == pytest.approx(20.9, abs=0.3)
+    for kind in ("box", "mask"):
+        assert onnx[kind] == tflite[kind]
+        assert onnx[kind]["AP"] >= exact[kind]["AP"] - 1.5
+    for gap in found["differences"]:
+        assert gap["low"] <= gap["difference"] <= gap["high"]
+        whole = found["results"][gap["one"]][gap["kind"]]["AP"] - found["results"][gap["other"]][gap["kind"]]["AP"]
+        assert gap["difference"] == pytest.approx(whole, abs=0.02)
+
+
+def test_a_difference_beyond_the_bound_fails(model, astronaut_set, monkeypatch):
+    monkeypatch.setattr("edgemask.verbs.evaluate.difference", lambda *_: (-1.0, -1.4, -0.6))
+    arguments = ["evaluate", str(model.bundle.path), str(model.bundle.path), "--coco", str(astronaut_set)]
+    assert main([*arguments, "--bound", "0.5"]) == 1
+    assert main([*arguments, "--bound", "0.7"]) == 0
+
+
+def test_the_interval_of_a_real_difference_excludes_zero(converted, shared):
+    import edgemask
+
+    annotations = shared / "data" / "person" / "val.json"
+    good = edgemask.load(converted[0])
+    poor = edgemask.load(converted[0])
+    poor.limits = {**poor.limits, "score": 0.9}
+    one, other = (evaluate(model, annotations, limit=80) for model in (poor, good))
+    gap, low, high = difference(one, other, "mask")
+    assert gap < -2 and low <= gap <= high < 0

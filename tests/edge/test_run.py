@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from datetime import datetime
@@ -15,6 +16,7 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from edgemask.cli import VERBS, main
+from edgemask.sinks.names import Names
 from edgemask.verbs.demo import pan_and_zoom
 
 
@@ -88,7 +90,7 @@ def test_a_folder_with_a_corrupt_picture_goes_on_and_says_so(tmp_path, astronaut
     assert code == 2
     assert [record["source"] for record in records(tmp_path / "out.jsonl")] == ["a.jpeg", "a.jpg", "c.png"]
     said = capfd.readouterr().err
-    assert said.count("b.jpg") == 1 and "1 of 4 pictures" in said
+    assert said.count("/b.jpg") == 1 and "1 of 4 could not be read" in said
     # a.jpeg and a.jpg share a stem: neither overwrites the other.
     assert sorted(os.listdir(tmp_path / "seen")) == ["a.jpg.overlay.jpg", "a.overlay.jpg", "c.overlay.jpg"]
 
@@ -137,28 +139,111 @@ def test_a_full_disk_is_one_sentence_and_leaves_no_half_file(tmp_path, clip, ast
 def test_demo_shows_masks_and_tells_where(tmp_path, capsys):
     assert main(["demo", "--out", str(tmp_path)]) == 0
     said = capsys.readouterr().err
-    for name in ("astronaut.overlay.jpg", "clip.overlay.mp4", "astronaut.jsonl", "clip.jsonl"):
+    for name in ("astronaut.overlay.jpg", "astronaut-clip.overlay.mp4", "astronaut.jsonl", "astronaut-clip.jsonl"):
         assert (tmp_path / name).stat().st_size > 1000 and str(tmp_path / name) in said
-    assert len(records(tmp_path / "clip.jsonl")) == 60
+    assert len(records(tmp_path / "astronaut-clip.jsonl")) == 60
 
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_help_with_an_example(verb, capsys):
-    with pytest.raises(SystemExit) as end:
-        main([verb, "--help"])
-    assert end.value.code == 0 and f"example:\n  edgemask {verb}" in capsys.readouterr().out
+    assert main([verb, "--help"]) == 0
+    assert f"example:\n  edgemask {verb}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["fly"], ["run"], ["run", "x.jpg", "--score", "2"], ["run", "x.jpg", "--threads", "0"], ["evaluate", "x"]],
-)
-def test_wrong_calls_exit_2(arguments, capsys):
-    try:
-        code = main(arguments)
-    except SystemExit as end:
-        code = end.code
-    assert code == 2
+    [["fly"], ["run"], ["run", "x.jpg", "--score", "2"], ["run", "x.jpg", "--threads", "0"], ["evaluate", "x"],
+     ["run", "x.jpg", "--engine", "coral"], ["run", ""], ["run", "99999999999"], ["run", "b\udcff.mp4"]],
+)  # fmt: skip
+def test_wrong_calls_are_one_sentence_and_exit_2(arguments, capsys):
+    assert main(arguments) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("edgemask: ") and said.count("\n") == 1
+
+
+def test_without_a_verb_the_verbs_are_listed(capsys):
+    assert main([]) == 2
+    said = capsys.readouterr().out
+    assert all(f"  {verb} " in said for verb in VERBS)
+
+
+def test_a_stopped_run_leaves_no_temporary_file(tmp_path, clip):
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        command = [sys.executable, "-m", "edgemask", "run", str(clip), "--overlay", "--jsonl", "-", "--out", str(tmp_path)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        process.stdout.readline()  # the first record is out, the video begun
+        process.send_signal(stop)
+        process.communicate()
+        assert process.returncode == (143 if stop is signal.SIGTERM else 130)
+        assert os.listdir(tmp_path) == []
+
+
+def test_a_reader_that_leaves_early_ends_the_run_quietly(tmp_path, clip):
+    for command in (["run", str(clip), "--jsonl", "-", "--overlay", "--out", str(tmp_path)], ["inspect"], ["run", "--help"]):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "edgemask", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONUNBUFFERED": ""},
+        )  # fmt: skip
+        process.stdout.close()
+        said = process.stderr.read().decode()
+        assert process.wait() == 1 and "edgemask: " not in said and "Exception" not in said, said
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-m", "edgemask", "inspect"], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+
+
+def test_the_source_is_never_overwritten(tmp_path, clip):
+    copy = tmp_path / "c.mp4"
+    shutil.copy(clip, copy)
+    assert main(["run", str(copy), "--jsonl", str(copy)]) == 2
+    assert copy.read_bytes() == clip.read_bytes()
+
+
+def test_a_clip_that_was_cut_off_is_run_and_said(tmp_path, clip, capsys, caplog):
+    """An index in front (as streaming services write it) survives when the end is lost."""
+    whole = clip.read_bytes()
+    index = whole.find(b"moov") - 4
+    data = whole.find(b"mdat") - 4
+    assert data < index
+    front = whole[:data] + shifted(whole[index:], index - data, len(whole) - index) + whole[data:index]
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(front[: len(front) * 2 // 3])
+    assert main(["run", str(cut), "--jsonl", str(tmp_path / "out.jsonl")]) == 2
+    assert 10 < len(records(tmp_path / "out.jsonl")) < 54
+    assert "cut off or damaged" in caplog.text and "could not be read" in capsys.readouterr().err
+
+
+def shifted(moov, _, by):
+    """The index with its chunk offsets moved by the index's own length."""
+    moov = bytearray(moov)
+    at = moov.find(b"stco") + 8
+    count = int.from_bytes(moov[at : at + 4], "big")
+    for entry in range(at + 4, at + 4 + 4 * count, 4):
+        moov[entry : entry + 4] = (int.from_bytes(moov[entry : entry + 4], "big") + by).to_bytes(4, "big")
+    return bytes(moov)
+
+
+def test_an_output_that_is_no_folder_is_one_sentence(tmp_path, astronaut_path, capsys):
+    (tmp_path / "afile").write_text("x")
+    for out in ("afile", "afile/sub", "x" * 300):
+        assert main(["run", str(astronaut_path), "--overlay", "--out", str(tmp_path / out)]) == 2
+        assert "cannot be written" in capsys.readouterr().err
+
+
+def test_no_two_sources_share_an_output():
+    names = Names("out", "overlay")
+    sources = ["a.bmp", "a.jpg", "a.png", "a.png.jpg", "a.jpg.bmp", "b.png"]
+    paths = [names(source, ".jpg") for source in sources]
+    assert len(set(paths)) == len(sources) and str(paths[0]) == "out/a.overlay.jpg"
+    assert [names(source, ".jpg") for source in sources] == paths
+
+
+def test_the_maps_of_a_longer_clip_do_not_stay(tmp_path, clip):
+    stale = tmp_path / "clip.semantic" / "000777.png"
+    stale.parent.mkdir()
+    stale.touch()
+    assert main(["run", str(clip), "--semantic", "--out", str(tmp_path)]) == 0
+    assert sorted(os.listdir(stale.parent)) == [f"{number:06}.png" for number in range(60)]
 
 
 def test_an_unexpected_failure_is_a_sentence_and_exit_1_and_a_traceback_only_on_demand(monkeypatch, capsys, astronaut_path):
