@@ -48,7 +48,8 @@ def import_seconds(repeats: int = 7) -> float:
 def _last_line(program, arguments=()):
     done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True)
     if done.returncode:
-        sys.exit(f"footprint: {done.stderr.strip().splitlines()[-1]}")
+        print(done.stderr.strip().splitlines()[-1], file=sys.stderr)
+        sys.exit(done.returncode)
     return done.stdout.strip().splitlines()[-1]
 
 

@@ -15,4 +15,4 @@ def test_memory_and_import_time_are_printed(tmp_path):
     print(result)
     assert 50 < result["peak_rss_mib"] < 400 and 0 < result["import_s"] < 30
     broken = subprocess.run([*command[:3], str(tmp_path / "none.mp4")], capture_output=True, text=True)
-    assert broken.returncode == 1 and "does not exist" in broken.stderr
+    assert broken.returncode == 2 and "none.mp4" in broken.stderr
