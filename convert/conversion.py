@@ -7,17 +7,15 @@ from pathlib import Path
 from edgemask import pictures
 from edgemask.agreement import agreement
 from edgemask.bundle import Bundle, float_sibling
-from edgemask.calibration.exact_adds import exact_adds
+from edgemask.calibration.calibrate import Technique
 from edgemask.calibration.pictures import choose
-from edgemask.calibration.ranges import min_max, scales
 from edgemask.calibration.stage_inputs import nchw, stage_inputs
 from edgemask.convert.bundle_writer import describe, write_bundle
 from edgemask.convert.checkpoint import load_checkpoint
 from edgemask.convert.export import check_stage, export_stages
-from edgemask.convert.quantise import IMAGE_SCALE, SHARED_LEVELS, write_qdq
-from edgemask.convert.stages import float_stage, int8_stages
+from edgemask.convert.int8 import Quantiser
+from edgemask.convert.stages import float_stage
 from edgemask.engines import ENGINES
-from edgemask.errors import DatasetError
 from edgemask.evaluate import evaluate
 from edgemask.letterbox import letterbox
 from edgemask.manifest import STAGES
@@ -78,34 +76,38 @@ class Conversion:
         return worst
 
     def to_int8(self, source) -> dict[str, dict]:
-        """Calibrate on a folder or COCO json and quantise; returns how both engines agree with float and with each
-        other on pictures that took no part in the ranges (edgemask.agreement)."""
+        """Calibrate on a folder, a video or a COCO json and quantise, each stage with the ranges that serve its
+        outputs better; returns how both engines agree with float and with each other on pictures that took no part
+        (edgemask.agreement)."""
         chosen = choose(source, PICTURES)
         compared = chosen[::3]
         used = [path for path in chosen if path not in compared] or chosen
-        quantised, levels = [], None
-        for stage in self.exported:
-            found = scales(self._ranges(stage, used, source), tied=[SHARED_LEVELS] if levels is None else [])
-            found = exact_adds(stage.model, found) | ({"image": IMAGE_SCALE} if levels is None else {"rois": levels})
-            levels = levels or found["p3"]
-            quantised += int8_stages(stage.name, write_qdq(stage.model, found), found)
-        self.stages["int8"] = quantised
-        self.summary["int8"] = {"calibration": {"set": Path(source).name, "pictures": len(used), "ranges": "min-max"}}
-        self.models |= {engine: self._model("int8", engine) for engine in ENGINES}
-        int8 = {engine: self.models[engine] for engine in ENGINES}
-        rgbs = map(pictures.read, progress(compared, "int8 against float"))
-        found = agreement(self.models["float"], int8, rgbs)
-        self.summary["int8"]["agreement"] = {"outputs": found, "pictures": len(compared)}
-        return found
+        self.quantiser, self.compared = Quantiser(self.exported, self.models["float"], used, source), compared
+        found = {}
+        for technique in progress([Technique(mse, True, True) for mse in (False, True)], "quantising"):
+            found[technique] = self._try(dict.fromkeys(STAGES, technique), ("tflite",))
+        self.plan = {stage: max(found, key=lambda one, stage=stage: self._decibels(found[one], stage)) for stage in STAGES}
+        agreed = self._try(self.plan, ENGINES)
+        self.summary["int8"] = {
+            "calibration": {
+                "set": Path(source).name,
+                "pictures": len(used),
+                "ranges": "; ".join(f"{stage}: {technique}" for stage, technique in self.plan.items()),
+            },
+            "agreement": {"outputs": agreed, "pictures": len(compared)},
+        }
+        return agreed
 
-    def _ranges(self, stage, paths, source):
-        rgbs = map(pictures.read, progress(paths, f"ranges of {stage.name}"))
-        try:
-            return min_max(stage.model, stage_inputs(self.models["float"], stage.name, rgbs))
-        except ValueError as error:
-            raise DatasetError(
-                f"{source}: nothing was detected in its pictures, so stage {stage.name} has nothing to calibrate on"
-            ) from error
+    def _try(self, plan, engines):
+        """Quantise by a plan, and compare the result with float on the unseen pictures."""
+        self.stages["int8"] = self.quantiser.quantise(plan)
+        self.models |= {engine: self._model("int8", engine) for engine in engines}
+        int8 = {engine: self.models[engine] for engine in engines}
+        return agreement(self.models["float"], int8, map(pictures.read, self.compared))
+
+    def _decibels(self, found, stage):
+        outputs = [info.name for info in self.models["float"].bundle.tensors(stage, "onnx")[1]]
+        return sum(found[name]["tflite"]["sqnr_db"] for name in outputs)
 
     def measure(self, annotations) -> dict[str, dict]:
         """COCO accuracy of float and of every int8 engine, kept for the manifests."""
