@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch")
 import edgemask  # noqa: E402
 from edgemask import boxes  # noqa: E402
 from edgemask.calibration import ranges  # noqa: E402
+from edgemask.calibration.corrections import correct  # noqa: E402
 from edgemask.cli import main  # noqa: E402
 from edgemask.convert import export, kernels  # noqa: E402
 from edgemask.convert.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
@@ -126,13 +127,17 @@ def test_weights_are_symmetric_per_channel_int8_and_scales_are_the_given_ones(ch
     stage = export.export_stages(load_checkpoint(checkpoint).network, 64, 64)[2]
     batch = np.random.default_rng(0).uniform(0, 3, (2, 96, 14, 14)).astype(np.float32)
     wanted = ranges.scales(ranges.min_max(stage.model, [batch]))
-    qdq = write_qdq(stage.model, wanted)
+    fixed = correct(stage.model, wanted, [batch])
+    qdq = write_qdq(fixed.model, wanted, fixed.weight_scales)
     stored = {one.name: onnx.numpy_helper.to_array(one) for one in qdq.graph.initializer}
     weights = [name for name in stored if name.endswith("weight_quantized")]
     assert len(weights) == 12
     for name in weights:
         plain = name.removesuffix("_quantized")
-        assert stored[name].dtype == np.int8 and stored[name].min() >= -127 and np.abs(stored[name]).max() == 127
+        assert stored[name].dtype == np.int8 and stored[name].min() >= -127
+        exact = next(one for one in fixed.model.graph.initializer if one.name == plain)
+        steps = stored[plain + "_scale"].reshape(-1, *[1] * (stored[name].ndim - 1))
+        np.testing.assert_allclose(stored[name] * steps, onnx.numpy_helper.to_array(exact), rtol=1e-5, atol=1e-8)
         assert stored[plain + "_scale"].shape == (len(stored[name]),) and not stored[plain + "_zero_point"].any()
     assert stored["mask_logits_scale"] == wanted["mask_logits"][0]
     assert stored["mask_logits_zero_point"] == wanted["mask_logits"][1]
@@ -158,6 +163,8 @@ def test_bad_options_leave_nothing_behind(checkpoint, tmp_path, capsys):
         ["--float", "--input", "300x200", *out],
         ["--float", "--input", "wide", *out],
         ["--float", "--val", str(tmp_path / "none.json"), *out],
+        ["--float", "--max-drop", "0.3", *out],
+        ["--float", "--report", str(tmp_path / "r.html"), *out],
         out,
     ):
         assert main(["convert", str(checkpoint), *arguments]) == 2
