@@ -7,7 +7,7 @@ import onnx
 from onnx import numpy_helper
 
 from edgemask.calibration.ranges import Scales
-from edgemask.calibration.rounding import gptq, nearest, weight_scales
+from edgemask.calibration.rounding import gptq, nearest
 from edgemask.calibration.walk import Layer, walk
 
 
@@ -26,8 +26,7 @@ def correct(model: onnx.ModelProto, scales: Scales, batches: list[np.ndarray], r
     for layer in walk(model, scales, batches):
         weight_name, bias_name = layer.node.input[1:3]
         exact_weight, exact_bias = layer.weight, layer.bias
-        steps[weight_name] = weight_scales(exact_weight)
-        layer.weight = gptq(layer, steps[weight_name]) if rounding else nearest(exact_weight, steps[weight_name])
+        layer.weight, steps[weight_name] = gptq(layer) if rounding else nearest(exact_weight)
         if bias:
             layer.bias = exact_bias + _missing(layer, exact_weight, exact_bias)
         found[weight_name], found[bias_name] = layer.weight, layer.bias

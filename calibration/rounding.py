@@ -6,7 +6,8 @@ from edgemask.calibration.walk import Layer
 
 # Positions of a picture that a layer's statistics are taken from.
 POSITIONS = 4096
-DAMPING = 0.01
+# Share of a column's mean variance added to each: with much less, few pictures speak for all and some layers go astray.
+DAMPING = 1.0
 
 
 def weight_scales(weight: np.ndarray) -> np.ndarray:
@@ -15,29 +16,35 @@ def weight_scales(weight: np.ndarray) -> np.ndarray:
     return np.maximum(largest, 1e-8).astype(np.float32) / np.float32(127)
 
 
-def nearest(weight: np.ndarray, scales: np.ndarray) -> np.ndarray:
-    """The weight rounded to the nearest step of each channel."""
+def nearest(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The weight rounded to the nearest step of each channel, and the steps."""
+    scales = weight_scales(weight)
     shaped = scales.reshape(-1, *[1] * (weight.ndim - 1))
-    return (np.clip(np.rint(weight / shaped), -127, 127) * shaped).astype(np.float32)
+    return (np.clip(np.rint(weight / shaped), -127, 127) * shaped).astype(np.float32), scales
 
 
-def gptq(layer: Layer, scales: np.ndarray) -> np.ndarray:
-    """The layer's weight on its grid, each column's rounding error made up for by the columns still to come."""
-    weight = layer.weight.reshape(len(layer.weight), -1).astype(np.float64)
-    hessians = _hessians(layer)
-    if len(hessians) == 1:
-        rounded = _round(weight, scales, hessians[0])
-    else:  # depthwise: every channel has inputs of its own
-        rows = [_round(weight[i : i + 1], scales[i : i + 1], one) for i, one in enumerate(hessians)]
-        rounded = np.concatenate(rows)
-    return rounded.reshape(layer.weight.shape).astype(np.float32)
+def gptq(layer: Layer) -> tuple[np.ndarray, np.ndarray]:
+    """The layer's weight on an int8 grid and the grid's scales, each column's rounding error made up for by the
+    columns still to come.
+
+    What is rounded is not the float weight but the one that, from the quantised inputs the layer will see, comes
+    nearest to the float outputs (least squares, damped towards the float weight): it makes up for the layers before, too.
+    """
+    rows = layer.weight.reshape(len(layer.weight), -1).astype(np.float64)
+    moments = _moments(layer)
+    rounded, scales = [], []
+    for (hessian, cross), weight in zip(moments, np.split(rows, len(moments)), strict=True):
+        drift = cross - hessian
+        hessian = hessian + np.eye(len(hessian)) * (DAMPING * np.trace(hessian) / len(hessian) + 1e-12)
+        weight = weight + np.linalg.solve(hessian, drift.T @ weight.T).T
+        scales.append(weight_scales(weight))
+        rounded.append(_round(weight, scales[-1], hessian))
+    return np.concatenate(rounded).reshape(layer.weight.shape).astype(np.float32), np.concatenate(scales)
 
 
 def _round(weight, scales, hessian):
     """GPTQ over the columns of weight [out, in], those that matter most first."""
-    diagonal = np.diag(hessian).copy()
-    hessian = hessian + np.eye(len(hessian)) * (DAMPING * diagonal.mean() + 1e-12)
-    order = np.argsort(-diagonal, kind="stable")
+    order = np.argsort(-np.diag(hessian), kind="stable")
     weight, hessian = weight[:, order].copy(), hessian[np.ix_(order, order)]
     upper = np.linalg.cholesky(np.linalg.inv(hessian)).T
     steps = scales.astype(np.float64)[:, None]
@@ -58,18 +65,21 @@ def _round(weight, scales, hessian):
     return back
 
 
-def _hessians(layer):
-    """Covariance of the inputs under the kernel, float64 [groups, columns, columns]; each batch counts the same.
+def _moments(layer):
+    """Per group of channels (covariance of the quantised inputs under the kernel, covariance of the exact with the
+    quantised ones), float64 [columns, columns]; each batch counts the same.
 
-    The mean is left out because bias correction, which follows, makes up for it entirely.
+    Means are left out because bias correction, which follows, makes up for them entirely.
     """
-    moments, means, random = 0.0, 0.0, np.random.default_rng(0)
-    for batch in layer.quantised:
-        windows = _windows(layer, batch, random).astype(np.float64)
-        moments = moments + windows @ windows.transpose(0, 2, 1) / windows.shape[2]
-        means = means + windows.mean(axis=2)
-    moments, means = moments / len(layer.quantised), means / len(layer.quantised)
-    return moments - means[:, :, None] * means[:, None, :]
+    total, means, random, count = 0.0, 0.0, np.random.default_rng(0), len(layer.quantised)
+    for exact, quantised in zip(layer.exact, layer.quantised, strict=True):
+        seed = random.integers(2**32)
+        sides = [_windows(layer, batch, np.random.default_rng(seed)).astype(np.float64) for batch in (quantised, exact)]
+        total = total + np.stack([side @ sides[0].transpose(0, 2, 1) for side in sides]) / sides[0].shape[2]
+        means = means + np.stack([side.mean(axis=2) for side in sides])
+    total, means = total / count, means / count
+    covariances = total - means[:, :, :, None] * means[:1, :, None, :]
+    return list(zip(*covariances, strict=True))
 
 
 def _windows(layer, batch, random):
