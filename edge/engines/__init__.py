@@ -8,8 +8,9 @@ import numpy as np
 from edgemask.bundle import Bundle
 from edgemask.errors import OptionError
 
-# Name in a bundle → package that runs it, in the order `auto` prefers them.
-ENGINES = {"tflite": "ai_edge_litert", "onnx": "onnxruntime"}
+ENGINES = ("tflite", "onnx")
+# (engine, package that runs it), in the order `auto` prefers them: tflite-runtime is the slow last resort.
+RUNTIMES = (("tflite", "ai_edge_litert"), ("onnx", "onnxruntime"), ("tflite", "tflite_runtime"))
 
 
 class Engine(Protocol):
@@ -20,10 +21,10 @@ class Engine(Protocol):
 
 
 def choose(bundle: Bundle, engine: str) -> str:
-    """The engine to use: `auto` is tflite where ai-edge-litert is installed and the bundle has it, else onnx."""
+    """The engine to use: `auto` is the first of RUNTIMES that is installed and that the bundle has a network for."""
     held = bundle.engines()
     if engine == "auto":
-        ready = [name for name, package in ENGINES.items() if name in held and find_spec(package)]
+        ready = [name for name, package in RUNTIMES if name in held and find_spec(package)]
         return (ready or held)[0]
     if engine not in held:
         raise OptionError(f"{bundle.path} has no engine {engine!r}; it has {', '.join(held)}")

@@ -96,12 +96,14 @@ def test_a_head_takes_any_batch(astronaut):
 
 def test_auto_prefers_litert_and_falls_back(monkeypatch):
     bundle = Bundle()
-    installed = {"ai_edge_litert", "onnxruntime"}
+    installed = {"ai_edge_litert", "onnxruntime", "tflite_runtime"}
     monkeypatch.setattr(engines, "find_spec", lambda name: name in installed)
     assert engines.choose(bundle, "auto") == "tflite"
     installed.discard("ai_edge_litert")
     assert engines.choose(bundle, "auto") == "onnx"
-    assert engines.choose(bundle, "tflite") == "tflite"
+    installed.discard("onnxruntime")
+    assert engines.choose(bundle, "auto") == "tflite"
+    assert engines.choose(bundle, "onnx") == "onnx"
     with pytest.raises(OptionError, match="openvino"):
         engines.choose(bundle, "openvino")
 
