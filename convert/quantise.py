@@ -17,23 +17,33 @@ SHARED_LEVELS = ("p3", "p4", "p5")
 IMAGE_SCALE = (np.float32(1 / 128), 127)
 
 
-def write_qdq(model: onnx.ModelProto, scales: Scales) -> onnx.ModelProto:
-    """A float stage as QDQ: uint8 activations with exactly these scales, int8 weights per channel
-    (symmetric, zero point 0), int32 bias; ReLU and ReLU6 end in the range of their convolution."""
+def write_qdq(
+    model: onnx.ModelProto, scales: Scales, weight_scales: dict[str, np.ndarray], nodes: list[str] | None = None
+) -> onnx.ModelProto:
+    """A float stage as QDQ: uint8 activations and int8 weights per channel (symmetric, zero point 0) with exactly
+    these scales, int32 bias; ReLU and ReLU6 end in the range of their convolution. nodes: names of those to quantise,
+    all when None."""
     ends = {name: (np.float32(-zero * scale), np.float32((255 - zero) * scale)) for name, (scale, zero) in scales.items()}
     overrides = {
         name: [{"quant_type": QuantType.QUInt8, "scale": np.array(scale), "zero_point": np.array(zero, np.uint8)}]
         for name, (scale, zero) in scales.items()
     }
+    for name, channels in weight_scales.items():
+        overrides[name] = [_channel(scale) for scale in channels]
+        overrides[name][0]["axis"] = 0
     quantizer = QDQQuantizer(
         copy.deepcopy(model), per_channel=True, reduce_range=False, weight_qType=QuantType.QInt8,
         activation_qType=QuantType.QUInt8,
         tensors_range=TensorsData(
             CalibrationMethod.MinMax, {name: TensorData(lowest=low, highest=high) for name, (low, high) in ends.items()}
         ),
-        nodes_to_quantize=[], nodes_to_exclude=[], op_types_to_quantize=QUANTISED_OPS,
+        nodes_to_quantize=nodes or [], nodes_to_exclude=[], op_types_to_quantize=QUANTISED_OPS,
         extra_options={"TensorQuantOverrides": overrides, "WeightSymmetric": True},
     )  # fmt: skip
     quantizer.quantize_model()
     quantizer.model.topological_sort()
     return quantizer.model.model
+
+
+def _channel(scale):
+    return {"quant_type": QuantType.QInt8, "scale": np.array(scale, np.float32), "zero_point": np.array(0, np.int8)}

@@ -48,3 +48,14 @@ def count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 1_000_000:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to a million")
     return int(text)
+
+
+def points(text: str) -> float:
+    """A number of AP points, 0 or more."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not value >= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of AP points, such as 0.3")
+    return value

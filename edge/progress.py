@@ -14,7 +14,7 @@ def progress(items: Iterable, label: str, total: int | None = None) -> Iterator:
     try:
         for done, item in enumerate(items, 1):
             yield item
-            if time.monotonic() - said > pause:
+            if done != total and time.monotonic() - said > pause:
                 said = time.monotonic()
                 line = _line(label, done, total, said - start)
                 print(clear + line, end="" if live else "\n", file=sys.stderr, flush=True)

@@ -1,12 +1,11 @@
 """edgemask evaluate: box and mask AP of bundles and engines on a COCO set, side by side."""
 
-import argparse
 import json
 import math
 import sys
 from pathlib import Path
 
-from edgemask.arguments import ENGINE_HELP, ENGINE_NAMES, count, parser
+from edgemask.arguments import ENGINE_HELP, ENGINE_NAMES, count, parser, points
 from edgemask.bundle import Bundle, float_sibling
 from edgemask.errors import BundleError
 from edgemask.evaluate import KINDS, METRICS, difference, evaluate
@@ -81,16 +80,6 @@ def _gap_lines(gaps):
         yield f"{gap['one']} less {gap['other']}: {gap['kind']} AP {gap['difference']:+.2f} ({interval})"
 
 
-def _points(text):
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not value >= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of AP points, such as 0.3")
-    return value
-
-
 def _options(arguments):
     it = parser(
         "evaluate", "Measure box and mask AP with pycocotools, several bundles or engines side by side.",
@@ -101,7 +90,7 @@ def _options(arguments):
     it.add_argument("--images", metavar="DIR", help="their pictures (default: the folder named as the json)")
     it.add_argument("--float", action="store_true", help="measure each bundle's float reference beside it too")
     it.add_argument("--engine", choices=(*ENGINE_NAMES, "all"), default="auto", help=f"{ENGINE_HELP}; all: each one")
-    it.add_argument("--bound", type=_points, default=math.inf, metavar="POINTS",
+    it.add_argument("--bound", type=points, default=math.inf, metavar="POINTS",
                     help="exit 1 when a result is surely further than this from the first: its interval excludes it")  # fmt: skip
     it.add_argument("--limit", type=count, metavar="N", help="only the first N pictures")
     it.add_argument("--threads", type=count, metavar="N", help="threads per network (default: all cores but one)")

@@ -1,5 +1,6 @@
 import json
 
+import cv2
 import numpy as np
 import pytest
 
@@ -9,6 +10,7 @@ from edgemask.calibration import ranges  # noqa: E402
 from edgemask.calibration.pictures import choose  # noqa: E402
 from edgemask.calibration.stage_inputs import stage_inputs  # noqa: E402
 from edgemask.errors import DatasetError, SourceError  # noqa: E402
+from edgemask.verbs.demo import pan_and_zoom  # noqa: E402
 
 
 def test_ranges_are_the_smallest_and_largest_over_all_batches():
@@ -38,22 +40,59 @@ def test_tied_tensors_share_the_widest_range():
     assert found["a"] == found["b"] == ranges.scales({"x": (-1.0, 9.0)})["x"] and found["c"] != found["a"]
 
 
+def scenes(count, seed=0):
+    """Pictures that have nothing in common."""
+    random = np.random.default_rng(seed)
+    return [cv2.resize(random.integers(0, 256, (6, 8, 3), np.uint8), (160, 120)) for _ in range(count)]
+
+
+def write(folder, pictures):
+    folder.mkdir()
+    for index, rgb in enumerate(pictures):
+        cv2.imwrite(str(folder / f"{index:02}.png"), rgb[..., ::-1])
+
+
 def test_pictures_are_spread_over_a_folder_or_a_coco_json(tmp_path):
-    (tmp_path / "set").mkdir()
-    for index in range(10):
-        (tmp_path / "set" / f"{index}.jpg").touch()
+    write(tmp_path / "set", scenes(10))
     (tmp_path / "set" / "notes.txt").touch()
-    assert [path.stem for path in choose(tmp_path / "set", 5)] == ["0", "2", "4", "6", "8"]
-    assert len(choose(tmp_path / "set", 99)) == 10
-    images = [{"file_name": f"{index}.jpg"} for index in (3, 1)]
+    assert sorted(path.stem for path in choose(tmp_path / "set", 3).items) == ["00", "03", "06"]
+    everything = choose(tmp_path / "set", 99)
+    assert len(everything) == 10 and "10 of 10 pictures: 0 near-duplicates" in everything.note
+    images = [{"file_name": f"{index:02}.png"} for index in (3, 1)]
     (tmp_path / "set.json").write_text(json.dumps({"images": images}))
-    assert choose(tmp_path / "set.json", 9) == [tmp_path / "set" / "3.jpg", tmp_path / "set" / "1.jpg"]
+    assert {path.stem for path in choose(tmp_path / "set.json", 9).items} == {"01", "03"}
+    used, apart = everything.split(3)
+    assert len(used) + len(apart) == 10 and not set(used.items) & set(apart.items)
+    assert all(rgb.shape == (120, 160, 3) for rgb in used)
+
+
+def test_near_duplicates_and_unreadable_pictures_are_left_out_and_said(tmp_path):
+    different = scenes(4)
+    random = np.random.default_rng(1)
+    noisy = [np.clip(rgb.astype(int) + random.integers(-4, 5, rgb.shape), 0, 255).astype(np.uint8) for rgb in different]
+    write(tmp_path / "set", [*different, *noisy, cv2.resize(different[0], (320, 240))])
+    (tmp_path / "set" / "broken.jpg").write_text("no picture")
+    found = choose(tmp_path / "set", 99)
+    assert len(found) == 4
+    assert "4 of 10 pictures: 5 near-duplicates and 1 unreadable ones left out" in found.note
+
+
+def test_a_video_is_a_calibration_set(tmp_path, astronaut):
+    clip = tmp_path / "clip.mp4"
+    pan_and_zoom(astronaut, clip)
+    found = choose(clip, 8)
+    assert 3 <= len(found) <= 8 and found.name == "clip.mp4"
+    assert all(rgb.shape == (360, 480, 3) and rgb.dtype == np.uint8 for rgb in found)
+
+
+def test_a_set_without_pictures_is_one_sentence(tmp_path):
     (tmp_path / "set.json").write_text('{"images": []}')
-    with pytest.raises(DatasetError, match="no pictures"):
-        choose(tmp_path / "set.json", 9)
-    with pytest.raises(SourceError):
-        (tmp_path / "none").mkdir()
-        choose(tmp_path / "none", 9)
+    (tmp_path / "none").mkdir()
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "x.jpg").touch()
+    for source in ("set.json", "none", "broken", "missing.mp4"):
+        with pytest.raises((DatasetError, SourceError), match=source):
+            choose(tmp_path / source, 9)
 
 
 def test_heads_are_calibrated_on_the_rois_of_the_float_pipeline(converted, astronaut):

@@ -47,7 +47,7 @@ def convolution(seed=0, **attributes):
 
 def quantised(model, shape=(1, 8, 16, 16)):
     batch = np.random.default_rng(1).normal(size=shape).astype(np.float32)
-    return write_qdq(model, exact_adds(model, ranges.scales(ranges.min_max(model, [batch]))))
+    return write_qdq(model, exact_adds(model, ranges.scales(ranges.min_max(model, [batch]))), {})
 
 
 def test_the_file_says_what_tflite_wants(converted):
@@ -127,7 +127,7 @@ def sums(seed, fit):
             multiple = Q * float(found[name][0]) / float(found["y"][0])
             assert abs(multiple - round(multiple)) < 1e-4
         assert all(found[name][0] >= plain[name][0] * (1 - 1e-6) for name in found)
-    qdq = write_qdq(model, found)
+    qdq = write_qdq(model, found, {})
     values = np.stack(np.meshgrid(np.arange(256), np.arange(256)), axis=-1).astype(np.uint8)[None]
     litert = LiteRtEngine(write_tflite(lower(qdq), "g"))(values)["y"].view(np.uint8) ^ 0x80
     return OnnxEngine(quantised_graph(qdq).SerializeToString())(values)["y"], litert

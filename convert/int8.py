@@ -1,0 +1,62 @@
+"""Int8 stages from float ones: calibrated, corrected, and written for both engines."""
+
+import itertools
+
+from edgemask.calibration.calibrate import Observed, Technique, observe
+from edgemask.calibration.pictures import CalibrationSet
+from edgemask.calibration.stage_inputs import stage_inputs
+from edgemask.convert.bundle_writer import RuntimeStage
+from edgemask.convert.quantise import IMAGE_SCALE, SHARED_LEVELS, write_qdq
+from edgemask.convert.sensitivity import sensitivity
+from edgemask.convert.stages import int8_stages
+from edgemask.errors import DatasetError
+from edgemask.progress import progress
+
+# Pictures whose activations are kept in memory for the corrections; a gigabyte or two.
+CORRECTED_ON = 32
+
+
+class Quantiser:
+    """The stages of a float model, observed once on calibration pictures and quantised by any technique after."""
+
+    def __init__(self, exported, model, pictures: CalibrationSet):
+        """exported: float stages (convert.export); model: the float model. Raises DatasetError when a stage saw nothing."""
+        self.observed = {stage.name: _observe(stage, model, pictures) for stage in progress(exported, "observing stages")}
+        self.done = {}
+
+    def quantise(self, plan: dict[str, Technique]) -> list[RuntimeStage]:
+        """Every stage by its technique, for every engine; the heads take the levels' scale as it comes."""
+        stages, levels = [], None
+        for name, observed in self.observed.items():
+            fixed = {"image": IMAGE_SCALE} if levels is None else {"rois": levels}
+            key = name, plan[name], levels
+            if key not in self.done:
+                self.done[key] = self._quantised(name, observed, plan[name], fixed)
+            calibrated, written = self.done[key]
+            levels = levels or calibrated.scales["p3"]
+            stages += written
+        return stages
+
+    def sensitivity(self, plan: dict[str, Technique]) -> dict[str, list[dict]]:
+        """Which layers quantisation hurts, by stage (convert.sensitivity); after `quantise` by this plan."""
+        found, levels = {}, None
+        for name, observed in self.observed.items():
+            calibrated, _ = self.done[name, plan[name], levels]
+            levels = levels or calibrated.scales["p3"]
+            found[name] = sensitivity(name, observed, calibrated)
+        return found
+
+    def _quantised(self, name, observed, technique, fixed):
+        found = observed.calibrate(technique, fixed)
+        return found, int8_stages(name, write_qdq(found.model, found.scales, found.weight_scales), found.scales)
+
+
+def _observe(stage, model, pictures) -> Observed:
+    every, few = (stage_inputs(model, stage.name, these) for these in (pictures, pictures.spread(CORRECTED_ON)))
+    first, kept = next(every, None), list(few)
+    if first is None or not kept:
+        raise DatasetError(
+            f"{pictures.name}: nothing was detected in its pictures, so stage {stage.name} has nothing to calibrate on"
+        )
+    tied = (SHARED_LEVELS,) if stage.name == "trunk" else ()
+    return observe(stage.model, itertools.chain([first], every), kept, tied)
