@@ -9,14 +9,13 @@ printed: milliseconds belong to `edgemask bench` on a quiet device.
 
 import argparse
 import json
-import statistics
-import time
 
 from edgemask import device, pictures
 from edgemask.bundle import SHIPPED, Bundle
 from edgemask.letterbox import letterbox
 from edgemask.model import Model
 from edgemask.progress import progress
+from edgemask.timing import time_ratio
 
 ASTRONAUT = SHIPPED.parent / "astronaut.jpg"
 FLAGS = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "amx_int8", "asimd", "asimddp", "i8mm")
@@ -26,13 +25,8 @@ def ratios(bundle: Bundle, rgb, threads: int, rounds: int) -> dict[str, tuple[fl
     """(median, lower quartile, upper quartile) of ONNX Runtime's time through LiteRT's, per stage and "end to end"."""
     models = {engine: Model(bundle, engine, threads) for engine in ("onnx", "tflite")}
     jobs = {engine: _jobs(model, rgb) for engine, model in models.items()}
-    found = {}
-    for part in progress(list(jobs["onnx"]), f"{threads} thread{'s' * (threads > 1)}"):
-        pairs = [_pair(jobs["onnx"][part], jobs["tflite"][part], swap=bool(index % 2)) for index in range(rounds + 5)]
-        quotients = [onnx / tflite for onnx, tflite in pairs[5:]]
-        low, middle, high = statistics.quantiles(quotients, n=4)
-        found[part] = (round(middle, 3), round(low, 3), round(high, 3))
-    return found
+    parts = progress(list(jobs["onnx"]), f"{threads} thread{'s' * (threads > 1)}")
+    return {part: time_ratio(jobs["onnx"][part], jobs["tflite"][part], rounds) for part in parts}
 
 
 def _jobs(model, rgb):
@@ -49,16 +43,6 @@ def _jobs(model, rgb):
         part: lambda part=part, values=values: model.engines[part.split(",")[0]](values) for part, values in inputs.items()
     }
     return {**jobs, "end to end": lambda: model(rgb)}
-
-
-def _pair(first, second, swap):
-    order = (second, first) if swap else (first, second)
-    times = []
-    for job in order:
-        start = time.perf_counter()
-        job()
-        times.append(time.perf_counter() - start)
-    return tuple(reversed(times)) if swap else tuple(times)
 
 
 def main():

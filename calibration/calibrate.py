@@ -12,15 +12,18 @@ from edgemask.calibration.ranges import Ranges, Scales, min_max, mse_optimal, sc
 
 @dataclass(frozen=True)
 class Technique:
-    """One way to quantise: which ranges, and which corrections after them."""
+    """One way to quantise a stage: which ranges, which corrections after them, and which of its outputs come from
+    layers that stay in float."""
 
     mse: bool
     rounding: bool
     bias: bool
+    floats: tuple[str, ...] = ()
 
     def __str__(self):
         parts = ["MSE-optimal ranges" if self.mse else "min-max ranges"]
         parts += ["GPTQ rounding"] * self.rounding + ["bias correction"] * self.bias
+        parts += [f"float {', '.join(self.floats)}"] * bool(self.floats)
         return ", ".join(parts)
 
 
@@ -37,8 +40,8 @@ TECHNIQUES = (
 
 @dataclass(frozen=True)
 class Calibrated:
-    """A float stage with its weights on their int8 grid, the scale and zero point of every tensor, and the
-    scales of the weights by initializer."""
+    """A float stage with its weights on their int8 grid, the scale and zero point of every tensor that is quantised,
+    and the scales of the weights by initializer."""
 
     model: onnx.ModelProto
     scales: Scales
@@ -62,6 +65,7 @@ class Observed:
         """Scales and weights by one technique."""
         found = scales(self.mse if technique.mse else self.min_max, self.tied)
         found = exact_adds(self.model, found) | fixed
+        found = {name: scale for name, scale in found.items() if name not in technique.floats}
         corrected = correct(self.model, found, self.batches, technique.rounding, technique.bias)
         return Calibrated(corrected.model, found, corrected.weight_scales)
 

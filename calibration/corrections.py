@@ -7,7 +7,7 @@ import onnx
 from onnx import numpy_helper
 
 from edgemask.calibration.ranges import Scales
-from edgemask.calibration.rounding import gptq, nearest
+from edgemask.calibration.rounding import fitted, gptq, nearest
 from edgemask.calibration.walk import Layer, walk
 
 
@@ -21,12 +21,18 @@ class Corrected:
 
 def correct(model: onnx.ModelProto, scales: Scales, batches: list[np.ndarray], rounding=True, bias=True) -> Corrected:
     """Round each layer's weight by GPTQ (to nearest without `rounding`), then give its bias the mean of what is
-    still missing (Nagel et al. 2019), one layer at a time on real inputs [N, C, H, W] of the stage."""
+    still missing (Nagel et al. 2019), one layer at a time on real inputs [N, C, H, W] of the stage.
+
+    A layer whose output has no scale stays in float: its weight is corrected, not rounded.
+    """
     found, steps = {}, {}
     for layer in walk(model, scales, batches):
         weight_name, bias_name = layer.node.input[1:3]
         exact_weight, exact_bias = layer.weight, layer.bias
-        layer.weight, steps[weight_name] = gptq(layer) if rounding else nearest(exact_weight)
+        if layer.node.output[0] not in scales:
+            layer.weight = fitted(layer) if rounding else exact_weight
+        else:
+            layer.weight, steps[weight_name] = gptq(layer) if rounding else nearest(exact_weight)
         if bias:
             layer.bias = exact_bias + _missing(layer, exact_weight, exact_bias)
         found[weight_name], found[bias_name] = layer.weight, layer.bias

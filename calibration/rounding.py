@@ -5,7 +5,7 @@ import numpy as np
 from edgemask.calibration.walk import Layer
 
 # Positions of a picture that a layer's statistics are taken from.
-POSITIONS = 4096
+POSITIONS = 2048
 # Share of a column's mean variance added to each: with much less, few pictures speak for all and some layers go astray.
 DAMPING = 1.0
 
@@ -30,56 +30,76 @@ def gptq(layer: Layer) -> tuple[np.ndarray, np.ndarray]:
     What is rounded is not the float weight but the one that, from the quantised inputs the layer will see, comes
     nearest to the float outputs (least squares, damped towards the float weight): it makes up for the layers before, too.
     """
-    rows = layer.weight.reshape(len(layer.weight), -1).astype(np.float64)
-    moments = _moments(layer)
-    rounded, scales = [], []
-    for (hessian, cross), weight in zip(moments, np.split(rows, len(moments)), strict=True):
-        drift = cross - hessian
-        hessian = hessian + np.eye(len(hessian)) * (DAMPING * np.trace(hessian) / len(hessian) + 1e-12)
-        weight = weight + np.linalg.solve(hessian, drift.T @ weight.T).T
-        scales.append(weight_scales(weight))
-        rounded.append(_round(weight, scales[-1], hessian))
-    return np.concatenate(rounded).reshape(layer.weight.shape).astype(np.float32), np.concatenate(scales)
+    weight, hessian = _fitted(layer)
+    scales = weight_scales(weight.reshape(len(layer.weight), -1))
+    rounded = _round(weight, scales.reshape(*weight.shape[:2], 1).astype(np.float64), hessian)
+    return rounded.reshape(layer.weight.shape).astype(np.float32), scales
 
 
-def _round(weight, scales, hessian):
-    """GPTQ over the columns of weight [out, in], those that matter most first."""
-    order = np.argsort(-np.diag(hessian), kind="stable")
-    weight, hessian = weight[:, order].copy(), hessian[np.ix_(order, order)]
-    upper = np.linalg.cholesky(np.linalg.inv(hessian)).T
-    steps = scales.astype(np.float64)[:, None]
-    block = 64
-    for start in range(0, weight.shape[1], block):
-        stop = min(start + block, weight.shape[1])
-        errors = np.empty((len(weight), stop - start))
+def fitted(layer: Layer) -> np.ndarray:
+    """The float weight with which a layer that stays in float makes up for the quantised ones before it."""
+    return _fitted(layer)[0].reshape(layer.weight.shape).astype(np.float32)
+
+
+def _fitted(layer):
+    """(Weight [groups, out, in] that comes nearest to the float outputs, damped covariance of its inputs)."""
+    hessian, cross = _moments(layer)
+    groups, columns = hessian.shape[:2]
+    weight = layer.weight.reshape(groups, -1, columns).astype(np.float64)
+    drift = (cross - hessian).transpose(0, 2, 1)
+    damping = DAMPING * np.trace(hessian, axis1=1, axis2=2) / columns + 1e-12
+    hessian = hessian + np.eye(columns) * damping[:, None, None]
+    return weight + np.linalg.solve(hessian, drift @ weight.transpose(0, 2, 1)).transpose(0, 2, 1), hessian
+
+
+def _round(weight, steps, hessian):
+    """GPTQ over the columns of weight [groups, out, in], in each group those that matter most first.
+
+    In its LDLQ form (Chee et al. 2023, QuIP, theorem 6), which is the same and needs no inverse.
+    """
+    order = np.argsort(-np.diagonal(hessian, axis1=1, axis2=2), axis=1, kind="stable")
+    weight = np.take_along_axis(weight, order[:, None], axis=2)
+    hessian = np.take_along_axis(np.take_along_axis(hessian, order[:, :, None], axis=1), order[:, None], axis=2)
+    upper = np.linalg.cholesky(hessian[:, ::-1, ::-1])[:, ::-1, ::-1]
+    feedback = upper / np.diagonal(upper, axis1=1, axis2=2)[:, None]
+    errors, block, columns = np.zeros_like(weight), 64, weight.shape[2]
+    for start in range(0, columns, block):
+        stop = min(start + block, columns)
+        wanted = weight[:, :, start:stop] + errors[:, :, :start] @ feedback[:, :start, start:stop]
         for column in range(start, stop):
-            value = weight[:, column : column + 1]
+            made_up = errors[:, :, start:column] @ feedback[:, start:column, column, None]
+            value = wanted[:, :, column - start, None] + made_up
             snapped = np.clip(np.rint(value / steps), -127, 127) * steps
-            error = (value - snapped) / upper[column, column]
-            weight[:, column:stop] -= error * upper[column : column + 1, column:stop]
-            weight[:, column : column + 1] = snapped
-            errors[:, column - start : column - start + 1] = error
-        weight[:, stop:] -= errors @ upper[start:stop, stop:]
-    back = np.empty_like(weight)
-    back[:, order] = weight
-    return back
+            errors[:, :, column] = weight[:, :, column] - snapped[:, :, 0]
+    return np.take_along_axis(weight - errors, np.argsort(order, axis=1)[:, None], axis=2)
 
 
 def _moments(layer):
-    """Per group of channels (covariance of the quantised inputs under the kernel, covariance of the exact with the
-    quantised ones), float64 [columns, columns]; each batch counts the same.
+    """(Covariance of the quantised inputs under the kernel, covariance of the exact with the quantised ones), each
+    float64 [groups, columns, columns]; each batch counts the same.
 
     Means are left out because bias correction, which follows, makes up for them entirely.
     """
-    total, means, random, count = 0.0, 0.0, np.random.default_rng(0), len(layer.quantised)
-    for exact, quantised in zip(layer.exact, layer.quantised, strict=True):
+    totals, means = [0.0, 0.0], [0.0, 0.0]
+    for taps in _chunks(layer):
+        for index, one in enumerate(taps[:2]):
+            totals[index] += one @ taps[0].transpose(0, 2, 1)
+            means[index] += one @ taps[2].transpose(0, 2, 1)
+    return [(total - side @ means[0].transpose(0, 2, 1)).astype(np.float64) for total, side in zip(totals, means, strict=True)]
+
+
+def _chunks(layer):
+    """Inputs under the kernel, some batches at a time: (quantised, exact, ones), [groups, columns, positions] and
+    [1, 1, positions] float32, each position by the root of its share, so that batches count the same."""
+    random, held = np.random.default_rng(0), []
+    for index, sides in enumerate(zip(layer.quantised, layer.exact, strict=True), 1):
         seed = random.integers(2**32)
-        sides = [_windows(layer, batch, np.random.default_rng(seed)).astype(np.float64) for batch in (quantised, exact)]
-        total = total + np.stack([side @ sides[0].transpose(0, 2, 1) for side in sides]) / sides[0].shape[2]
-        means = means + np.stack([side.mean(axis=2) for side in sides])
-    total, means = total / count, means / count
-    covariances = total - means[:, :, :, None] * means[:1, :, None, :]
-    return list(zip(*covariances, strict=True))
+        taps = [_windows(layer, batch, np.random.default_rng(seed)) for batch in sides]
+        share = np.float32((taps[0].shape[2] * len(layer.quantised)) ** -0.5)
+        held.append([*(one * share for one in taps), np.full((1, 1, taps[0].shape[2]), share, np.float32)])
+        if index == len(layer.quantised) or sum(one[2].shape[2] for one in held) >= POSITIONS:
+            yield [np.concatenate(one, axis=2) for one in zip(*held, strict=True)]
+            held = []
 
 
 def _windows(layer, batch, random):

@@ -50,7 +50,10 @@ def rounded(values: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
 
 
 def walk(model: onnx.ModelProto, scales: Scales, batches: list[np.ndarray]) -> Iterator[Layer]:
-    """Every layer of a stage in order; what the caller puts into `weight` and `bias` is what the twin goes on with."""
+    """Every layer of a stage in order; what the caller puts into `weight` and `bias` is what the twin goes on with.
+
+    A layer whose output has no scale stays in float.
+    """
     constants = {one.name: numpy_helper.to_array(one) for one in model.graph.initializer}
     left = Counter(name for node in model.graph.node for name in node.input)
     silent = {node.input[0] for node in model.graph.node if node.op_type in ACTIVATIONS}
@@ -68,7 +71,7 @@ def walk(model: onnx.ModelProto, scales: Scales, batches: list[np.ndarray]) -> I
             output = node.output[0]
             exact[output] = list(_outputs(node, constants, exact))
             twin[output] = list(_outputs(node, constants | replaced, twin))
-            if output not in silent:
+            if output not in silent and output in scales:
                 twin[output] = [rounded(values, *scales[output]) for values in twin[output]]
             for name in node.input:
                 left[name] -= 1

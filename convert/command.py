@@ -5,7 +5,10 @@ from pathlib import Path
 from edgemask import coco
 from edgemask.agreement import table
 from edgemask.arguments import input_size, parser, points
+from edgemask.convert.budget import loss, meet
 from edgemask.convert.conversion import Conversion
+from edgemask.convert.evidence import gather
+from edgemask.convert.report import write_report
 from edgemask.errors import ConversionError, OutputError
 from edgemask.evaluate import KINDS, METRICS
 
@@ -21,35 +24,48 @@ def main(arguments) -> int:
         for stage, worst in conversion.check(options.calibration).items():
             print(f"float {stage}: ONNX Runtime against torch, worst difference {worst:.1e} of the largest value")
         if options.calibration:
-            print("\n".join(table(conversion.to_int8(options.calibration))))
-            for stage in conversion.stages["int8"]:
-                kinds = ", ".join(f"{sum(ops.values())} {kind} {ops}" for kind, ops in stage.kernels.items() if ops)
-                print(f"int8 {stage.name} for {stage.engine}: {kinds}")
-        if options.val:
-            for name, result in conversion.measure(options.val).items():
-                for kind in KINDS:
-                    print(f"{name:6} {kind:4} " + "  ".join(f"{m} {result[kind][m]:5.1f}" for m in METRICS))
-            if options.calibration:
-                _check_drops(conversion.drops(), options.max_drop)
+            conversion.to_int8(options.calibration)
+        choices = _measure(conversion, options) if options.val else []
+        if options.calibration:
+            _describe(conversion)
         if options.report:
-            conversion.report(options.report, options.val)
+            write_report(options.report, *gather(conversion, options.val, choices))
             print(f"wrote {options.report} and {options.report.with_suffix('.json')}")
         for path in conversion.write(options.output):
             print(f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB)")
     return 0
 
 
-def _check_drops(drops, most):
-    """Print what int8 lost; raise ConversionError when it is more than was allowed."""
-    for one in drops:
+def _describe(conversion):
+    print(f"calibrated on {conversion.chosen.name}: {conversion.chosen.note}")
+    print("\n".join(table(conversion.agreed)))
+    for stage in conversion.stages["int8"]:
+        kinds = ", ".join(f"{sum(ops.values())} {kind} {ops}" for kind, ops in stage.kernels.items() if ops)
+        print(f"int8 {stage.name} for {stage.engine}: {kinds}")
+
+
+def _measure(conversion, options):
+    """Print accuracy and what int8 lost; the choices tried, or ConversionError when all lose more than was allowed."""
+    conversion.measure(options.val)
+    choices = []
+    if options.max_drop is not None:
+        choices = meet(conversion, options.val, options.max_drop)
+        for one in choices[1:]:
+            cost = ", ".join(f"{ratio:.2f} times the time on {engine}" for engine, ratio in one["time"].items())
+            print(f"with {', '.join(one['float'])} in float: worst AP drop {loss(one):.2f}, {cost}")
+    for name, found in conversion.measured.items():
+        for kind in KINDS:
+            print(f"{name:6} {kind:4} " + "  ".join(f"{m} {found.summary[kind][m]:5.1f}" for m in METRICS))
+    for one in conversion.drops() if options.calibration else ():
         interval = f"95 % interval {one['low']:+.2f} to {one['high']:+.2f}, paired bootstrap over pictures"
         print(f"{one['engine']:6} {one['kind']:4} AP drop {one['drop']:+.2f} ({interval})")
-    worst = max(drops, key=lambda one: one["drop"])
-    if most is not None and worst["drop"] > most:
+    if choices and min(map(loss, choices)) > options.max_drop:
         raise ConversionError(
-            f"int8 loses {worst['drop']:.2f} {worst['kind']} AP on {worst['engine']}, more than --max-drop {most}; this is "
-            "the best reached, nothing was written: calibrate on pictures more like those the model will see"
+            f"int8 loses {min(map(loss, choices)):.2f} AP even with its last layers in float, more than --max-drop "
+            f"{options.max_drop}; this is the best reached, nothing was written: calibrate on pictures more like those "
+            "the model will see"
         )
+    return choices
 
 
 def _options(arguments):
@@ -65,7 +81,7 @@ def _options(arguments):
                     help="the network's input, multiples of 64 (default 320x320; 320x256 for 4:3, 320x192 for 16:9)")  # fmt: skip
     it.add_argument("--val", metavar="COCO.json", help="measure accuracy on this set and record it in the bundle")
     it.add_argument("--max-drop", type=points, metavar="POINTS",
-                    help="fail, writing nothing, when box or mask AP on --val falls by more than this")  # fmt: skip
+                    help="most that box or mask AP on --val may fall: last layers stay in float until it holds; else fail")  # fmt: skip
     it.add_argument("--report", type=Path, metavar="FILE.html", help="say what each technique and each layer cost; takes minutes")
     it.add_argument("-o", "--output", required=True, type=Path, metavar="FILE", help="the bundle to write")
     options = it.parse_args(arguments)

@@ -7,17 +7,16 @@ from pathlib import Path
 from edgemask import pictures
 from edgemask.agreement import agreement
 from edgemask.bundle import Bundle, float_sibling
-from edgemask.calibration.calibrate import TECHNIQUES, Technique
+from edgemask.calibration.calibrate import Technique
 from edgemask.calibration.pictures import choose
 from edgemask.calibration.stage_inputs import nchw, stage_inputs
 from edgemask.convert.bundle_writer import describe, write_bundle
 from edgemask.convert.checkpoint import load_checkpoint
 from edgemask.convert.export import check_stage, export_stages
 from edgemask.convert.int8 import Quantiser
-from edgemask.convert.report import worst_pictures, write_report
 from edgemask.convert.stages import float_stage
 from edgemask.engines import ENGINES
-from edgemask.evaluate import KINDS, difference, evaluate
+from edgemask.evaluate import KINDS, Evaluation, difference, evaluate
 from edgemask.letterbox import letterbox
 from edgemask.manifest import STAGES
 from edgemask.model import Model
@@ -54,7 +53,6 @@ class Conversion:
         }
         self.folder = tempfile.TemporaryDirectory(prefix="edgemask-")
         self.stages = {"float": [float_stage(stage.name, stage.model) for stage in self.exported]}
-        self.summary = {"float": {}}
         self.models, self.measured = {"float": self._model("float", "onnx")}, {}
 
     def __enter__(self):
@@ -76,47 +74,40 @@ class Conversion:
                 worst[stage.name] = max(worst[stage.name], check_stage(stage, batches[stage.name]))
         return worst
 
-    def to_int8(self, source) -> dict[str, dict]:
+    def to_int8(self, source):
         """Calibrate on a folder, a video or a COCO json and quantise, each stage with the ranges that serve its
-        outputs better; returns how both engines agree with float and with each other on pictures that took no part
-        (edgemask.agreement)."""
-        chosen = choose(source, PICTURES)
-        used, self.compared = chosen.split(3)
-        self.quantiser = Quantiser(self.exported, self.models["float"], used)
+        outputs better on pictures that took no part."""
+        self.chosen = choose(source, PICTURES)
+        self.used, self.compared = self.chosen.split(3)
+        self.quantiser = Quantiser(self.exported, self.models["float"], self.used)
         found = {}
         for technique in progress([Technique(mse, True, True) for mse in (False, True)], "quantising"):
-            found[technique] = self._try(dict.fromkeys(STAGES, technique), ("tflite",))
-        self.plan = {stage: max(found, key=lambda one, stage=stage: self._decibels(found[one], stage)) for stage in STAGES}
-        agreed = self._try(self.plan, ENGINES)
-        self.summary["int8"] = {
-            "calibration": {
-                "set": chosen.name,
-                "pictures": len(used),
-                "chosen": chosen.note,
-                "ranges": "; ".join(f"{stage}: {technique}" for stage, technique in self.plan.items()),
-            },
-            "agreement": {"outputs": agreed, "pictures": len(self.compared)},
-        }
-        return agreed
+            self.quantise(dict.fromkeys(STAGES, technique), ("tflite",))
+            found[technique] = self.decibels()
+        self.quantise({stage: max(found, key=lambda one, stage=stage: found[one][stage]) for stage in STAGES})
 
-    def _try(self, plan, engines):
-        """Quantise by a plan, and compare the result with float on the unseen pictures."""
-        self.stages["int8"] = self.quantiser.quantise(plan)
+    def quantise(self, plan: dict[str, Technique], engines=ENGINES):
+        """Quantise each stage by its technique; `agreed` then says how these engines agree with float, and with each
+        other, on pictures that took no part (edgemask.agreement)."""
+        self.plan, self.stages["int8"] = plan, self.quantiser.quantise(plan)
         self.models |= {engine: self._model("int8", engine) for engine in engines}
-        int8 = {engine: self.models[engine] for engine in engines}
-        return agreement(self.models["float"], int8, self.compared)
+        self.agreed = agreement(self.models["float"], {name: self.models[name] for name in engines}, self.compared)
 
-    def _decibels(self, found, stage):
-        outputs = [info.name for info in self.models["float"].bundle.tensors(stage, "onnx")[1]]
-        return sum(found[name]["tflite"]["sqnr_db"] for name in outputs) / len(outputs)
+    def decibels(self) -> dict[str, float]:
+        """Mean SQNR of each int8 stage's outputs on LiteRT, on pictures that took no part."""
+        outputs = {stage: [info.name for info in self.models["float"].bundle.tensors(stage, "onnx")[1]] for stage in STAGES}
+        return {
+            stage: round(sum(self.agreed[name]["tflite"]["sqnr_db"] for name in names) / len(names), 2)
+            for stage, names in outputs.items()
+        }
 
-    def measure(self, annotations) -> dict[str, dict]:
-        """COCO accuracy of float and of every int8 engine, kept for the manifests."""
-        for name, model in self.models.items():
-            self.measured[name] = self._evaluate(model, annotations, f"accuracy {name}")
-            precision = model.bundle.manifest["precision"]
-            self.summary[precision].setdefault("accuracy", []).append(self.measured[name].summary)
-        return {name: one.summary for name, one in self.measured.items()}
+    def measure(self, annotations, names=None) -> dict[str, Evaluation]:
+        """COCO accuracy of the named models, of float and of every int8 engine when None; kept for the manifests."""
+        for name in names or self.models:
+            self.measured[name] = evaluate(
+                self.models[name], annotations, progress=lambda ids, name=name: progress(ids, f"accuracy {name}")
+            )
+        return self.measured
 
     def drops(self) -> list[dict]:
         """What int8 lost against float in AP points, with its 95 % interval, by engine and kind; after `measure`."""
@@ -127,42 +118,28 @@ class Conversion:
             for gap, low, high in [difference(self.measured[engine], self.measured["float"], kind)]
         ]
 
-    def techniques(self, annotations) -> list[dict]:
-        """What each step of the calibration gave, on LiteRT: SQNR by stage, box and mask AP less float's with its
-        interval; after `measure`. The bundle is not changed."""
-        kept, rows = dict(self.models), []
-        for technique in TECHNIQUES:
-            found = self._try(dict.fromkeys(STAGES, technique), ("tflite",))
-            one = self._evaluate(self.models["tflite"], annotations, str(technique))
-            rows.append({
-                "technique": str(technique),
-                "sqnr_db": {stage: round(self._decibels(found, stage), 2) for stage in STAGES},
-                **{kind: [round(value, 2) for value in difference(one, self.measured["float"], kind)] for kind in KINDS},
-            })  # fmt: skip
-        self.stages["int8"], self.models = self.quantiser.quantise(self.plan), kept
-        return rows
-
-    def report(self, path, annotations=None):
-        """Write the quantisation report to `path` (HTML) and the JSON beside it."""
-        report = {**self.summary["int8"], "agreement": self.summary["int8"]["agreement"]["outputs"], "accuracy": None}
-        if annotations:
-            report["accuracy"] = {name: one.summary for name, one in self.measured.items()}
-            report["techniques"] = self.techniques(annotations)
-        report["sensitivity"] = self.quantiser.sensitivity(self.plan)
-        named = zip(map(_name, self.compared.items), self.compared, strict=True)
-        write_report(path, report, worst_pictures(self.models["float"], self.models["tflite"], named))
-
-    def _evaluate(self, model, annotations, label):
-        return evaluate(model, annotations, progress=lambda ids: progress(ids, label))
-
     def write(self, path) -> list[Path]:
         """Write the int8 bundle to `path` and the float one beside it (the float one to `path` when it is alone)."""
         path = Path(path)
-        float_path = float_sibling(path) if "int8" in self.stages else path
-        paths = {"float": float_path, "int8": path}
+        paths = {"float": float_sibling(path) if "int8" in self.stages else path, "int8": path}
         for precision in self.stages:
-            self._write(precision, paths[precision], self.summary[precision])
+            self._write(precision, paths[precision], self.summary(precision))
         return [paths[precision] for precision in self.stages]
+
+    def summary(self, precision: str) -> dict:
+        """What the manifest says of calibration, agreement and accuracy."""
+        names = ENGINES if precision == "int8" else ("float",)
+        accuracy = [self.measured[name].summary for name in names if name in self.measured]
+        found = {"accuracy": accuracy} if accuracy else {}
+        if precision == "int8":
+            found["calibration"] = {
+                "set": self.chosen.name,
+                "pictures": len(self.used),
+                "chosen": self.chosen.note,
+                "ranges": "; ".join(f"{stage}: {technique}" for stage, technique in self.plan.items()),
+            }
+            found["agreement"] = {"outputs": self.agreed, "pictures": len(self.compared)}
+        return found
 
     def _model(self, precision, engine):
         path = Path(self.folder.name) / f"{precision}.edgemask"
@@ -172,8 +149,3 @@ class Conversion:
     def _write(self, precision, path, summary):
         manifest = {**self.manifest, "name": path.stem, "precision": precision, **summary}
         write_bundle(path, manifest, self.stages[precision])
-
-
-
-def _name(item):
-    return item.name if isinstance(item, Path) else "frame"

@@ -7,7 +7,7 @@ from edgemask.calibration.pictures import CalibrationSet
 from edgemask.calibration.stage_inputs import stage_inputs
 from edgemask.convert.bundle_writer import RuntimeStage
 from edgemask.convert.quantise import IMAGE_SCALE, SHARED_LEVELS, write_qdq
-from edgemask.convert.sensitivity import sensitivity
+from edgemask.convert.sensitivity import last_layers, sensitivity
 from edgemask.convert.stages import int8_stages
 from edgemask.errors import DatasetError
 from edgemask.progress import progress
@@ -39,11 +39,23 @@ class Quantiser:
 
     def sensitivity(self, plan: dict[str, Technique]) -> dict[str, list[dict]]:
         """Which layers quantisation hurts, by stage (convert.sensitivity); after `quantise` by this plan."""
+        return {name: sensitivity(name, self.observed[name], scales) for name, scales in self._scales(plan).items()}
+
+    def last_layers(self, plan: dict[str, Technique]) -> list[tuple[str, tuple[str, ...]]]:
+        """(Stage, outputs) of each layer that may stay in float, those that int8 hurts most first; after `quantise`
+        by this plan."""
+        found = []
+        for name, scales in self._scales(plan).items():
+            last = last_layers(self.observed[name])
+            rows = sensitivity(name, self.observed[name], scales, last)
+            found += [(row["without_db"], name, outputs) for row, outputs in zip(rows, last.values(), strict=True)]
+        return [(name, outputs) for _, name, outputs in sorted(found, key=lambda one: -one[0])]
+
+    def _scales(self, plan):
         found, levels = {}, None
-        for name, observed in self.observed.items():
-            calibrated, _ = self.done[name, plan[name], levels]
-            levels = levels or calibrated.scales["p3"]
-            found[name] = sensitivity(name, observed, calibrated)
+        for name in self.observed:
+            found[name] = self.done[name, plan[name], levels][0].scales
+            levels = levels or found[name]["p3"]
         return found
 
     def _quantised(self, name, observed, technique, fixed):

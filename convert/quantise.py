@@ -22,7 +22,8 @@ def write_qdq(
 ) -> onnx.ModelProto:
     """A float stage as QDQ: uint8 activations and int8 weights per channel (symmetric, zero point 0) with exactly
     these scales, int32 bias; ReLU and ReLU6 end in the range of their convolution. nodes: names of those to quantise,
-    all when None."""
+    all whose output has a scale when None."""
+    nodes = nodes or [node.name for node in model.graph.node if node.output[0] in scales]
     ends = {name: (np.float32(-zero * scale), np.float32((255 - zero) * scale)) for name, (scale, zero) in scales.items()}
     overrides = {
         name: [{"quant_type": QuantType.QUInt8, "scale": np.array(scale), "zero_point": np.array(zero, np.uint8)}]
@@ -37,7 +38,7 @@ def write_qdq(
         tensors_range=TensorsData(
             CalibrationMethod.MinMax, {name: TensorData(lowest=low, highest=high) for name, (low, high) in ends.items()}
         ),
-        nodes_to_quantize=nodes or [], nodes_to_exclude=[], op_types_to_quantize=QUANTISED_OPS,
+        nodes_to_quantize=nodes, nodes_to_exclude=[], op_types_to_quantize=QUANTISED_OPS,
         extra_options={"TensorQuantOverrides": overrides, "WeightSymmetric": True},
     )  # fmt: skip
     quantizer.quantize_model()

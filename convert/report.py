@@ -7,7 +7,6 @@ from pathlib import Path
 
 import cv2
 
-from edgemask import draw
 from edgemask.agreement import table
 from edgemask.evaluate import METRICS
 from edgemask.files import replacing
@@ -21,8 +20,7 @@ svg text{font:10px system-ui,sans-serif}"""
 def write_report(path, report: dict, worst: list[dict]):
     """Write `path` (HTML) and the JSON beside it, each whole or not at all.
 
-    report: {"calibration", "accuracy" by model, "techniques" rows, "agreement", "sensitivity" by stage}; worst: the
-    pictures where int8 is furthest from float, {"name", "iou", "float", "int8"} with RGB overlays.
+    report, worst: what `evidence.gather` gives.
     """
     path = Path(path)
     with replacing(path.with_suffix(".json")) as temporary:
@@ -47,6 +45,10 @@ def _page(report, worst):
         yield "<h2>What each technique gave</h2><p>AP less float's, with its 95 % interval (paired bootstrap over pictures); "
         yield "SQNR in dB, mean over the outputs of a stage, on pictures that took no part.</p>"
         yield _table(["technique", "trunk dB", "box dB", "mask dB", "box AP", "mask AP"], [_row(one) for one in techniques])
+    if len(choices := report["choices"]) > 1:
+        yield "<h2>What staying in float gave and cost</h2><p>AP lost, the largest of both engines; a frame's time through that "
+        yield "of the same model all in int8, interleaved on the machine that converted.</p>"
+        yield _table(["in float", "box AP lost", "mask AP lost", *choices[0]["time"]], [_choice(one) for one in choices])
     yield f"<h2>Stage by stage</h2><pre>{html.escape(chr(10).join(table(report['agreement'])))}</pre>"
     for stage, layers in report.get("sensitivity", {}).items():
         yield f"<h2>Sensitivity of {stage}</h2><p>Blue: SQNR in dB with only this layer quantised. "
@@ -61,6 +63,11 @@ def _page(report, worst):
 def _row(one):
     gaps = [f"{gap:+.2f} ({low:+.2f} to {high:+.2f})" for gap, low, high in (one["box"], one["mask"])]
     return [one["technique"], *(f"{one['sqnr_db'][stage]:.1f}" for stage in ("trunk", "box", "mask")), *gaps]
+
+
+def _choice(one):
+    lost = (max(drop["drop"] for drop in one["drops"] if drop["kind"] == kind) for kind in ("box", "mask"))
+    return [", ".join(one["float"]) or "nothing", *(f"{value:+.2f}" for value in lost), *(f"{value:.2f}" for value in one["time"].values())]
 
 
 def _table(head, rows):
@@ -88,24 +95,3 @@ def _bars(layers):
 def _jpeg(rgb):
     encoded = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 80])[1]
     return "data:image/jpeg;base64," + base64.b64encode(encoded).decode("ascii")
-
-
-def worst_pictures(exact, int8, pictures, count: int = 10) -> list[dict]:
-    """The pictures on which the two models' class maps agree least.
-
-    exact, int8: models; pictures: RGB, each with a name as (name, rgb). Agreement is the IoU of what is masked at
-    score ≥ 0.5, 1 where both find nothing.
-    """
-    found = []
-    for name, rgb in pictures:
-        one, other = exact(rgb).above(0.5), int8(rgb).above(0.5)
-        first, second = one.semantic(), other.semantic()
-        union = int(((first > 0) | (second > 0)).sum())
-        iou = int(((first == second) & (first > 0)).sum()) / union if union else 1.0
-        found.append({"name": name, "iou": round(iou, 3), "rgb": rgb, "found": (one, other)})
-        found = sorted(found, key=lambda entry: entry["iou"])[:count]
-    return [
-        {"name": one["name"], "iou": one["iou"],
-         "float": draw.overlay(one["rgb"], one["found"][0]), "int8": draw.overlay(one["rgb"], one["found"][1])}
-        for one in found
-    ]  # fmt: skip

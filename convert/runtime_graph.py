@@ -12,7 +12,8 @@ TO_NCHW, TO_NHWC = (0, 3, 1, 2), (0, 2, 3, 1)
 
 
 def quantised_graph(qdq: onnx.ModelProto) -> onnx.ModelProto:
-    """A QDQ stage with uint8 NHWC input and outputs: Quantize and Dequantize at the rim go."""
+    """A QDQ stage with uint8 NHWC input and outputs: Quantize and Dequantize at the rim go. An output that a float
+    layer gives stays float32."""
     model = copy.deepcopy(qdq)
     graph = model.graph
     entry = graph.input[0]
@@ -21,6 +22,10 @@ def quantised_graph(qdq: onnx.ModelProto) -> onnx.ModelProto:
     _enter_nhwc(graph, TensorProto.UINT8, quantize.output[0])
     for output in graph.output:
         dequantize = next(node for node in graph.node if output.name in node.output)
+        if dequantize.op_type != "DequantizeLinear":
+            _rename(graph, output.name, output.name + "_nchw")
+            _leave_nhwc(graph, output, TensorProto.FLOAT)
+            continue
         quantised = dequantize.input[0]
         if any(output.name in node.input for node in graph.node):  # a level that the RPN reads too
             _rename(graph, output.name, output.name + "_real")

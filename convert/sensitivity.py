@@ -3,7 +3,8 @@
 import numpy as np
 import onnxruntime
 
-from edgemask.calibration.calibrate import Calibrated, Observed
+from edgemask.calibration.calibrate import Observed
+from edgemask.calibration.ranges import Scales
 from edgemask.calibration.walk import LAYERS
 from edgemask.convert.quantise import write_qdq
 from edgemask.progress import progress
@@ -11,30 +12,44 @@ from edgemask.progress import progress
 BATCHES = 6
 
 
-def sensitivity(name: str, observed: Observed, calibrated: Calibrated) -> list[dict]:
-    """Per layer of a stage, on a few calibration inputs: {"layer", "alone_db", "without_db"}.
+def layers(model) -> dict[str, list[str]]:
+    """The layers of a stage by the weight they use, and the nodes of each."""
+    found = {}
+    for node in model.graph.node:
+        if node.op_type in LAYERS:
+            found.setdefault(node.input[1], []).append(node.name)
+    return found
+
+
+def last_layers(observed: Observed) -> dict[str, tuple[str, ...]]:
+    """The layers that end a stage and whose outputs no network reads, by weight, and the outputs of each."""
+    ends = {output.name for output in observed.model.graph.output} - {name for group in observed.tied for name in group}
+    outputs = {node.name: node.output[0] for node in observed.model.graph.node if node.output[0] in ends}
+    found = layers(observed.model).items()
+    return {weight: tuple(outputs[name] for name in names) for weight, names in found if set(names) <= set(outputs)}
+
+
+def sensitivity(name: str, observed: Observed, scales: Scales, weights=None) -> list[dict]:
+    """Per layer of a stage (or of `weights` alone), on a few calibration inputs: {"layer", "alone_db", "without_db"}.
 
     alone_db: SQNR of the stage's outputs with only this layer quantised; without_db: what leaving it in float adds
-    to the SQNR of the wholly quantised stage. Outputs count the same, in dB.
+    to the SQNR of the wholly quantised stage. Outputs count the same, in dB. Weights are rounded to nearest:
+    corrections are made for all layers together, and without one of them the others' miss their mark.
     """
     batches = observed.batches[:: max(1, len(observed.batches) // BATCHES)][:BATCHES]
     wanted = _outputs(observed.model, batches)
 
-    def decibels(model, names):
-        qdq = write_qdq(model, calibrated.scales, calibrated.weight_scales, names)
-        return _decibels(wanted, _outputs(qdq, batches))
+    def decibels(names):
+        return _decibels(wanted, _outputs(write_qdq(observed.model, scales, {}, names), batches))
 
-    everything = [node.name for node in observed.model.graph.node]
-    layers = {}
-    for node in observed.model.graph.node:
-        if node.op_type in LAYERS:
-            layers.setdefault(node.input[1], []).append(node.name)
-    whole, rows = decibels(calibrated.model, everything), []
-    for weight, names in progress(list(layers.items()), f"sensitivity of {name}"):
+    everything = [node.name for node in observed.model.graph.node if node.output[0] in scales]
+    chosen = {weight: names for weight, names in layers(observed.model).items() if not weights or weight in weights}
+    whole, rows = decibels(everything), []
+    for weight, names in progress(list(chosen.items()), f"sensitivity of {name}"):
         rows.append({
             "layer": weight.removeprefix("network.").removesuffix(".weight"),
-            "alone_db": round(decibels(observed.model, names), 2),
-            "without_db": round(decibels(calibrated.model, [one for one in everything if one not in names]) - whole, 2),
+            "alone_db": round(decibels(names), 2),
+            "without_db": round(decibels([one for one in everything if one not in names]) - whole, 2),
         })  # fmt: skip
     return rows
 

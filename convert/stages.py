@@ -40,9 +40,12 @@ def _onnx_stage(name, model, scales):
 def _tflite_stage(name, qdq):
     graph = lower(qdq)
     tensors = [
-        {"name": one.name, "shape": ["N" if side == -1 else side for side in one.shape], "dtype": one.dtype,
-         "scale": float(one.scale[0]), "zero_point": one.zero_point}
+        {"name": one.name, "shape": ["N" if side == -1 else side for side in one.shape], "dtype": one.dtype}
+        | ({} if one.scale is None else {"scale": float(one.scale[0]), "zero_point": one.zero_point})
         for one in [graph.input, *graph.outputs]
-    ]  # fmt: skip
-    counts = Counter(operator.kind for operator in graph.operators)
-    return RuntimeStage(name, "tflite", write_tflite(graph, name), tensors, {"int8": dict(sorted(counts.items())), "float": {}})
+    ]
+    counts = {"int8": Counter(), "float": Counter()}
+    for operator in graph.operators:
+        counts["float" if operator.output.dtype == "float32" else "int8"][operator.kind] += 1
+    counts = {kind: dict(sorted(found.items())) for kind, found in counts.items()}
+    return RuntimeStage(name, "tflite", write_tflite(graph, name), tensors, counts)

@@ -8,10 +8,11 @@ from edgemask.convert.tflite_graph import Graph, Operator, Tensor
 
 # Oldest version of each operator that knows int8 (and, for weights, one scale a channel).
 VERSIONS = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "ADD": 2, "CONCATENATION": 2,
-            "DEPTH_TO_SPACE": 1, "RESHAPE": 1}  # fmt: skip
+            "DEPTH_TO_SPACE": 1, "RESHAPE": 1, "DEQUANTIZE": 2}  # fmt: skip
 OPTIONS = {"CONV_2D": "Conv2D", "DEPTHWISE_CONV_2D": "DepthwiseConv2D", "FULLY_CONNECTED": "FullyConnected",
-           "ADD": "Add", "CONCATENATION": "Concatenation", "DEPTH_TO_SPACE": "DepthToSpace", "RESHAPE": "Reshape"}  # fmt: skip
-TYPES = {"int8": schema.TensorType.INT8, "int32": schema.TensorType.INT32}
+           "ADD": "Add", "CONCATENATION": "Concatenation", "DEPTH_TO_SPACE": "DepthToSpace", "RESHAPE": "Reshape",
+           "DEQUANTIZE": "Dequantize"}  # fmt: skip
+TYPES = {"int8": schema.TensorType.INT8, "int32": schema.TensorType.INT32, "float32": schema.TensorType.FLOAT32}
 
 
 class _AlignedBuffer(schema.BufferT):

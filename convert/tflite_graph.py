@@ -1,4 +1,4 @@
-"""Lowering a QDQ ONNX stage to TFLite's operators: NHWC, int8, the very same scales.
+"""Lowering a QDQ ONNX stage to TFLite's operators: NHWC, int8, the very same scales; layers left in float stay so.
 
 An int8 zero point is the uint8 one less 128; ReLU and ReLU6 need no fused activation, because a
 quantised tensor's range already ends where they cut.
@@ -60,7 +60,7 @@ class _Lowering:
             for value in [*model.graph.input, *model.graph.output, *model.graph.value_info]
         }
         self.public = {}
-        self.tensors, self.weights, self.operators = {}, {}, []
+        self.tensors, self.weights, self.real, self.operators = {}, {}, {}, []
         self._name_outputs(model.graph)
         for node in model.graph.node:
             lowering = getattr(self, f"_on_{node.op_type.lower()}", None)
@@ -101,7 +101,7 @@ class _Lowering:
 
     def _on_conv(self, node):
         attributes = _attributes(node)
-        weight, bias = (self.weights[name] for name in node.input[1:3])
+        weight, bias = self._parameters(node)
         groups, strides = attributes.get("group", 1), attributes.get("strides", [1, 1])
         depthwise = groups == weight.shape[0] > 1 == weight.shape[1]
         if (groups != 1 and not depthwise) or attributes.get("dilations", [1, 1]) != [1, 1]:
@@ -116,7 +116,7 @@ class _Lowering:
         attributes = _attributes(node)
         if attributes.get("transB") != 1 or attributes.get("alpha", 1.0) != 1.0 or attributes.get("beta", 1.0) != 1.0:
             raise ConversionError(f"matrix product {node.name} is scaled or not transposed, which no stage needs")
-        self._emit("FULLY_CONNECTED", node, [self.weights[name] for name in node.input[1:3]], {})
+        self._emit("FULLY_CONNECTED", node, self._parameters(node), {})
 
     def _on_add(self, node):
         self._emit("ADD", node, [self.tensors[node.input[1]]], {})
@@ -158,10 +158,26 @@ class _Lowering:
         shape = self._constant(None, np.array([-1, features], np.int32), name=f"{node.name}_shape")
         self._emit("RESHAPE", node, [shape], {"newShape": [-1, features]}, shape=(source.shape[0], features))
 
+    def _parameters(self, node):
+        """Weight and bias of a layer: int8 and int32, or float32 where the layer stays in float."""
+        return [
+            self.weights.get(name) or Tensor(name, self.constants[name].shape, "float32", None, data=self.constants[name])
+            for name in node.input[1:3]
+        ]
+
+    def _real(self, tensor):
+        """A quantised tensor as float32, made once for all that read it."""
+        if tensor.name not in self.real:
+            self.real[tensor.name] = Tensor(f"{tensor.name}_real", tensor.shape, "float32", None)
+            self.operators.append(Operator("DEQUANTIZE", [tensor], self.real[tensor.name]))
+        return self.real[tensor.name]
+
     def _emit(self, kind, node, more, options, source=None, shape=None):
-        output = self._activation(node.output[0], shape)
+        source, output = source or self.tensors[node.input[0]], self._activation(node.output[0], shape)
+        if more and more[0].dtype == "float32":
+            source, output.dtype = self._real(source), "float32"
         self.tensors[node.output[0]] = output
-        self.operators.append(Operator(kind, [source or self.tensors[node.input[0]], *more], output, options))
+        self.operators.append(Operator(kind, [source, *more], output, options))
 
     def _activation(self, name, shape=None):
         if shape is None:

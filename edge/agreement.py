@@ -15,8 +15,8 @@ def agreement(exact: Model, quantised: dict[str, Model], pictures) -> dict[str, 
     """Per output of every stage, over RGB pictures: {"onnx": {"sqnr_db": …, "cosine": …}, …, "steps": …, "equal": …}.
 
     exact: the float model; quantised: int8 models by engine. Each engine's heads see the float model's first
-    proposals. `steps` is the largest difference between any two engines in quantised steps, `equal` the share of
-    values that are the same; both are None for one engine alone.
+    proposals. `steps` is the largest difference between any two engines in quantised steps (for an output in float, in its
+    own unit), `equal` the share of values that are the same; both are None for one engine alone.
     """
     sums = defaultdict(lambda: defaultdict(float))
     for rgb in pictures:
@@ -38,7 +38,7 @@ def table(found: dict[str, dict]) -> list[str]:
     lines = [f"{'output':14}{heads}" + f"{'equal':>10}{'steps':>7}" * (len(engines) > 1)]
     for output, row in found.items():
         cells = "".join(f"  {row[name]['sqnr_db']:15.2f}{row[name]['cosine']:9.5f}" for name in engines)
-        lines.append(f"{output:14}{cells}" + (f"{row['equal']:10.4%}{row['steps']:7}" if len(engines) > 1 else ""))
+        lines.append(f"{output:14}{cells}" + (f"{row['equal']:10.4%}{row['steps']:7.2g}" if len(engines) > 1 else ""))
     return lines
 
 
@@ -60,11 +60,11 @@ def _compare(sums, exact, wanted, results):
             into[engine, "noise"] += float(((value - real) ** 2).sum())
             into[engine, "dot"] += float((value * real).sum())
             into[engine, "power"] += float((value**2).sum())
-            steps[engine] = got[output].astype(int) - model.tensors[output].zero_point
+            steps[engine] = got[output].astype(float) - model.tensors[output].zero_point
         first, *others = steps.values()
         for other in others:
             difference = np.abs(first - other)
-            into["steps"] = max(into["steps"], int(difference.max(initial=0)))
+            into["steps"] = max(into["steps"], float(difference.max(initial=0)))
             into["equal"] += int((difference == 0).sum())
             into["count"] += difference.size
 
@@ -78,5 +78,5 @@ def _summary(found, engines):
             "cosine": round(float(found[engine, "dot"] / max(norm, 1e-24) ** 0.5), 6),
         }
     several = len(engines) > 1
-    return {**row, "steps": int(found["steps"]) if several else None,
+    return {**row, "steps": found["steps"] if several else None,
             "equal": found["equal"] / found["count"] if several else None}  # fmt: skip

@@ -4,6 +4,7 @@ import contextlib
 import copy
 import io
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from edgemask.model import Model
 
 METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl")
 KINDS = {"box": "bbox", "mask": "segm"}
+SAMPLES = 1000
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,14 @@ class Evaluation:
 
     summary: dict
     runs: dict
+
+    @cached_property
+    def resampled(self) -> dict[str, np.ndarray]:
+        """AP in points by kind: over all pictures, then over each of `SAMPLES` draws of them with replacement, which are
+        the same for every evaluation of as many pictures."""
+        count = len(next(iter(self.runs.values())).params.imgIds)
+        draws = np.random.default_rng(0).integers(0, count, (SAMPLES, count))
+        return {kind: np.array([_resampled(run, draw) for draw in (range(count), *draws)]) for kind, run in self.runs.items()}
 
 
 def evaluate(model: Model, annotations, images=None, limit: int | None = None, progress=iter) -> Evaluation:
@@ -54,19 +64,14 @@ def evaluate(model: Model, annotations, images=None, limit: int | None = None, p
     return Evaluation(summary, runs)
 
 
-def difference(one: Evaluation, other: Evaluation, kind: str, samples: int = 1000) -> tuple[float, float, float]:
+def difference(one: Evaluation, other: Evaluation, kind: str) -> tuple[float, float, float]:
     """AP of `one` less that of `other` in points, and its 95 % interval: (difference, low, high).
 
-    A paired bootstrap over pictures (Efron 1979): both are measured again on the same `samples` draws of
-    the pictures with replacement; the draws are the same at every call.
+    A paired bootstrap over pictures (Efron 1979): both are measured again on the same draws.
     """
-    first, second = one.runs[kind], other.runs[kind]
-    random, count = np.random.default_rng(0), len(first.params.imgIds)
-    everything = range(count)
-    drawn = [random.integers(0, count, count) for _ in range(samples)]
-    gaps = [_resampled(first, draw) - _resampled(second, draw) for draw in (everything, *drawn)]
+    gaps = one.resampled[kind] - other.resampled[kind]
     low, high = np.percentile(gaps[1:], [2.5, 97.5])
-    return gaps[0], float(low), float(high)
+    return float(gaps[0]), float(low), float(high)
 
 
 def _ground_truth(annotations):

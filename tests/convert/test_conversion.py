@@ -1,9 +1,7 @@
 """Conversion end to end, on the shipped checkpoint and on a random one with three classes."""
 
 import hashlib
-import json
 
-import cv2
 import numpy as np
 import onnx
 import pytest
@@ -16,31 +14,10 @@ from edgemask.calibration import ranges  # noqa: E402
 from edgemask.calibration.corrections import correct  # noqa: E402
 from edgemask.cli import main  # noqa: E402
 from edgemask.convert import export, kernels  # noqa: E402
-from edgemask.convert.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
-from edgemask.convert.network import Network  # noqa: E402
+from edgemask.convert.checkpoint import load_checkpoint  # noqa: E402
 from edgemask.convert.quantise import write_qdq  # noqa: E402
 from edgemask.errors import ConversionError  # noqa: E402
 from edgemask.letterbox import letterbox  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def three_classes(tmp_path_factory, astronaut):
-    """A random K = 3 model at 320×192, converted on crops of one picture: (int8 path, float path)."""
-    folder = tmp_path_factory.mktemp("three")
-    torch.manual_seed(1)
-    network = Network(3)
-    for module in network.modules():
-        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
-            torch.nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-    network.box.scores.weight.data *= 0.02  # every class a fair chance in every box
-    save_checkpoint(network, ["cat", "dog", "owl"], folder / "three.safetensors")
-    (folder / "set").mkdir()
-    for index in range(6):
-        cv2.imwrite(str(folder / "set" / f"{index}.png"), astronaut[20 * index : 300 + 20 * index, ::-1])
-    out = folder / "three.edgemask"
-    arguments = ["convert", str(folder / "three.safetensors"), "--calibration", str(folder / "set")]
-    assert main([*arguments, "--input", "320x192", "-o", str(out)]) == 0
-    return out, folder / "three-float.edgemask"
 
 
 def test_three_classes_run_per_class(three_classes, astronaut):
@@ -110,12 +87,12 @@ def test_int8_has_one_scale_for_the_levels_raw_bytes_in_and_integer_kernels_only
         assert counts["int8"]["QLinearConv"] == convolutions and not counts["float"]
         assert not {"Transpose", "QuantizeLinear", "DequantizeLinear"} & set(counts["int8"])
         assert kernels.count(exact.bundle.read(stage, "onnx"))["float"]["Conv"] == convolutions
-    assert int8.bundle.manifest["calibration"]["pictures"] == 24
+    assert int8.bundle.manifest["calibration"]["pictures"] == 8
 
 
 def test_int8_stages_are_near_float(converted):
     """And the engines bit-equal to each other, on pictures that took no part in the ranges."""
-    for bundle, pictures in ((edgemask.Bundle(converted[0]), 12), (edgemask.Bundle(), 64)):
+    for bundle, pictures in ((edgemask.Bundle(converted[0]), 4), (edgemask.Bundle(), 64)):
         found = bundle.manifest["agreement"]
         assert found["pictures"] == pictures and len(found["outputs"]) == 14
         for name, row in found["outputs"].items():
@@ -146,6 +123,7 @@ def test_weights_are_symmetric_per_channel_int8_and_scales_are_the_given_ones(ch
     assert stored["mask_logits_zero_point"] == wanted["mask_logits"][1]
 
 
+@pytest.mark.calibration
 def test_converting_twice_gives_the_same_bytes(three_classes, tmp_path):
     folder = three_classes[0].parent
     arguments = ["convert", str(folder / "three.safetensors"), "--calibration", str(folder / "set")]
@@ -180,36 +158,3 @@ def test_the_astronaut_is_the_same_person_in_float_and_int8(converted, astronaut
     assert np.abs(int8.boxes - exact.boxes).max() < 12
     one, other = int8.masks()[0], exact.masks()[0]
     assert (one & other).sum() / (one | other).sum() > 0.93
-
-
-def test_a_set_unlike_the_world_fails_the_budget_and_writes_nothing(checkpoint, shared, tmp_path, capsys):
-    """Calibrated on pictures so dark that nothing reaches its usual range; a tenth of val measures it."""
-    person = shared / "data" / "person"
-    truth = json.loads((person / "val.json").read_text())
-    images = truth["images"][:24]
-    ids = {image["id"] for image in images}
-    few = {**truth, "images": [{**image, "file_name": str(person / "val" / image["file_name"])} for image in images],
-           "annotations": [one for one in truth["annotations"] if one["image_id"] in ids]}  # fmt: skip
-    (tmp_path / "few.json").write_text(json.dumps(few))
-    (tmp_path / "dark").mkdir()
-    for image in json.loads((person / "train.json").read_text())["images"][::500]:
-        picture = cv2.imread(str(person / "train" / image["file_name"]))
-        cv2.imwrite(str(tmp_path / "dark" / image["file_name"]), (picture * 0.25).astype(np.uint8))
-    out, arguments = tmp_path / "dark.edgemask", ["--calibration", str(tmp_path / "dark"), "--val", str(tmp_path / "few.json")]
-    assert main(["convert", str(checkpoint), *arguments, "--max-drop", "0.3", "-o", str(out)]) == 1
-    said = capsys.readouterr().err
-    assert "more than --max-drop 0.3" in said and "best reached" in said and not out.exists()
-
-
-def test_the_report_says_what_each_technique_and_each_layer_cost(three_classes, tmp_path):
-    folder = three_classes[0].parent
-    arguments = ["convert", str(folder / "three.safetensors"), "--calibration", str(folder / "set"), "--input", "320x192"]
-    out = tmp_path / "report.html"
-    assert main([*arguments, "-o", str(tmp_path / "three.edgemask"), "--report", str(out)]) == 0
-    report = json.loads(out.with_suffix(".json").read_text())
-    assert len(report["sensitivity"]["trunk"]) == 61 and len(report["sensitivity"]["mask"]) == 12
-    assert all(one["alone_db"] > 0 for one in report["sensitivity"]["trunk"])
-    assert report["calibration"]["pictures"] == 4 and len(report["agreement"]) == 14 and report["worst"]
-    page = out.read_text()
-    assert page.startswith("<!doctype html>") and "<svg" in page and "data:image/jpeg;base64" in page
-    assert "http" not in page.replace("http://www.w3.org", "")  # self-contained

@@ -1,0 +1,143 @@
+"""Accuracy under a budget: last layers in float, and sets that cannot meet it."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import edgemask  # noqa: E402
+from edgemask.bundle import SHIPPED  # noqa: E402
+from edgemask.cli import main  # noqa: E402
+from edgemask.engines.litert import LiteRtEngine  # noqa: E402
+from edgemask.letterbox import letterbox  # noqa: E402
+
+pytestmark = pytest.mark.calibration
+
+
+def own_truth(path, pictures):
+    """A COCO file whose truth is what the float model finds, so that its AP is near 100 and any drop is int8's."""
+    model = edgemask.load(path, threads=1)
+    content = {"images": [], "annotations": [], "categories": []}
+    content["categories"] = [{"id": index + 1, "name": name} for index, name in enumerate(model.bundle.classes)]
+    for image_id, picture in enumerate(sorted(pictures.iterdir())[:2]):
+        found = model(cv2.imread(str(picture))[..., ::-1])
+        size = {"width": found.size[0], "height": found.size[1]}
+        content["images"].append({"id": image_id, "file_name": str(picture), **size})
+        for record, mask in zip(found.coco(), found.masks(), strict=True):
+            content["annotations"].append(
+                {**{key: record[key] for key in ("bbox", "category_id", "segmentation")}, "iscrowd": 0,
+                 "area": int(mask.sum()), "image_id": image_id, "id": len(content["annotations"]) + 1}
+            )  # fmt: skip
+    return content
+
+
+@pytest.fixture(scope="module")
+def budget(three_classes, tmp_path_factory):
+    """(The arguments that convert the K = 3 model and measure it on its own float truth, a folder)."""
+    folder, out = three_classes[0].parent, tmp_path_factory.mktemp("budget")
+    (out / "val.json").write_text(json.dumps(own_truth(three_classes[1], folder / "set")))
+    arguments = ["convert", str(folder / "three.safetensors"), "--calibration", str(folder / "set"), "--input", "320x192"]
+    return [*arguments, "--val", str(out / "val.json")], out
+
+
+def test_a_budget_that_cannot_be_met_fails_with_the_best_reached(budget, capsys):
+    arguments, folder = budget
+    assert main([*arguments, "--max-drop", "0", "-o", str(folder / "no.edgemask")]) == 1
+    said = capsys.readouterr()
+    assert "more than --max-drop 0.0" in said.err and "best reached" in said.err
+    assert said.out.count(" in float: worst AP drop ") == 5 and "times the time on tflite" in said.out
+    assert not list(folder.glob("*.edgemask*"))
+
+
+def test_a_wide_budget_leaves_everything_in_int8(budget, capsys):
+    arguments, folder = budget
+    assert main([*arguments, "--max-drop", "100", "-o", str(folder / "wide.edgemask")]) == 0
+    assert " in float" not in capsys.readouterr().out
+    kernels = [one["onnx"]["kernels"]["float"] for one in edgemask.Bundle(folder / "wide.edgemask").manifest["stages"].values()]
+    assert kernels == [{}, {}, {}]
+    assert edgemask.Bundle(folder / "wide.edgemask").manifest["accuracy"][0]["box"]["AP"] > 20
+
+
+def test_last_layers_in_float_are_so_in_both_engines(three_classes, astronaut):
+    from dataclasses import replace
+
+    from edgemask.convert.conversion import Conversion
+    from edgemask.manifest import STAGES
+
+    folder = three_classes[0].parent
+    with Conversion(folder / "three.safetensors", 320, 192) as conversion:
+        conversion.to_int8(folder / "set")
+        last = conversion.quantiser.last_layers(conversion.plan)
+        assert sorted(last)[:3] == [("box", ("box_deltas",)), ("box", ("box_scores",)), ("mask", ("mask_logits",))]
+        assert [len(outputs) for stage, outputs in last if stage == "trunk"] == [4, 4]
+        whole = conversion.decibels()
+        plan = dict(conversion.plan)
+        for stage, outputs in last:
+            plan[stage] = replace(plan[stage], floats=plan[stage].floats + outputs)
+        conversion.quantise(plan)
+        mixed, found, (path, _) = conversion.decibels(), conversion.agreed, conversion.write(folder / "mixed.edgemask")
+    assert all(mixed[stage] > whole[stage] for stage in ("box", "mask"))
+    for name, row in found.items():
+        assert row["equal"] == 1 if name in ("p3", "p4", "p5") else row["steps"] < 1e-3, name
+    onnx, tflite = (edgemask.load(path, engine=engine, threads=1) for engine in ("onnx", "tflite"))
+    for stage in STAGES:
+        for model in (onnx, tflite):
+            dtypes = {info.name: info.dtype for info in model.bundle.tensors(stage, model.engine)[1]}
+            assert all((dtype == "float32") == (name not in ("p3", "p4", "p5")) for name, dtype in dtypes.items())
+        taken, total, partitions = LiteRtEngine(tflite.bundle.read(stage, "tflite")).delegated()
+        assert taken == total and partitions == 1
+    image, _ = letterbox(astronaut, 320, 192, 127)
+    trunk, other = onnx.engines["trunk"](image[None]), tflite.engines["trunk"](image[None])
+    assert trunk["objectness_0"].dtype == np.float32
+    np.testing.assert_allclose(trunk["deltas_1"], other["deltas_1"], atol=1e-4)
+    one, two = onnx(astronaut), tflite(astronaut)
+    assert len(one) == len(two) > 0
+    np.testing.assert_allclose(one.boxes, two.boxes, atol=0.1)
+
+
+def test_a_set_unlike_the_world_fails_the_budget_and_writes_nothing(checkpoint, shared, tmp_path, capsys):
+    """Calibrated on pictures in which nothing has an edge; an eighth of val measures it."""
+    person = shared / "data" / "person"
+    truth = json.loads((person / "val.json").read_text())
+    images = truth["images"][:24]
+    ids = {image["id"] for image in images}
+    few = {**truth, "images": [{**image, "file_name": str(person / "val" / image["file_name"])} for image in images],
+           "annotations": [one for one in truth["annotations"] if one["image_id"] in ids]}  # fmt: skip
+    (tmp_path / "few.json").write_text(json.dumps(few))
+    (tmp_path / "blurred").mkdir()
+    for image in json.loads((person / "train.json").read_text())["images"][::500]:
+        picture = cv2.imread(str(person / "train" / image["file_name"]))
+        cv2.imwrite(str(tmp_path / "blurred" / image["file_name"]), cv2.GaussianBlur(picture, (0, 0), len(picture) / 20))
+    out, arguments = tmp_path / "x.edgemask", ["--calibration", str(tmp_path / "blurred"), "--val", str(tmp_path / "few.json")]
+    assert main(["convert", str(checkpoint), *arguments, "--max-drop", "0.3", "-o", str(out)]) == 1
+    said = capsys.readouterr().err
+    assert "more than --max-drop 0.3" in said and "best reached" in said and not out.exists()
+
+
+def test_the_report_says_what_each_technique_and_each_layer_cost(budget):
+    arguments, folder = budget
+    out = folder / "report.html"
+    assert main([*arguments, "--report", str(out), "-o", str(folder / "three.edgemask")]) == 0
+    report = json.loads(out.with_suffix(".json").read_text())
+    assert len(report["sensitivity"]["trunk"]) == 61 and len(report["sensitivity"]["mask"]) == 12
+    assert all(one["alone_db"] > 0 for one in report["sensitivity"]["trunk"])
+    assert len(report["techniques"]) == 6 and set(report["accuracy"]) == {"float", "onnx", "tflite"}
+    plain, careful = report["techniques"][0], report["techniques"][-1]
+    assert plain["technique"] == "min-max ranges" and careful["sqnr_db"]["trunk"] > plain["sqnr_db"]["trunk"]
+    assert len(report["agreement"]) == 14 and report["worst"] and "near-duplicates" in report["calibration"]["chosen"]
+    page = out.read_text()
+    assert page.startswith("<!doctype html>") and "<svg" in page and "data:image/jpeg;base64" in page
+    assert "http" not in page  # self-contained
+
+
+def test_the_shipped_bundle_loses_less_than_a_third_of_a_point_in_both_engines(checkpoint, shared, tmp_path, capsys):
+    out = tmp_path / "float.edgemask"
+    assert main(["convert", str(checkpoint), "--float", "-o", str(out)]) == 0
+    capsys.readouterr()
+    val = shared / "data" / "person" / "val.json"
+    assert main(["evaluate", str(out), str(SHIPPED), "--engine", "all", "--coco", str(val), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["differences"]
+    assert len(found) == 4 and all(one["difference"] > -0.3 for one in found), found
