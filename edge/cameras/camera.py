@@ -1,6 +1,11 @@
 """What every camera is."""
 
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import cv2
+import numpy as np
 
 from edgemask.cameras.frame import Frame
 
@@ -45,3 +50,16 @@ class Camera:
 
     def __exit__(self, *_):
         self.close()
+
+    def _frame(self, rgb: np.ndarray, number: int, stamp: int, content: np.ndarray | None = None) -> Frame:
+        """A live camera's frame, captured at `stamp` on `time.monotonic_ns`'s clock and handed out now."""
+        age_ms = (time.monotonic_ns() - stamp) / 1e6
+        captured = datetime.now(UTC) - timedelta(milliseconds=age_ms)
+        return Frame(rgb, self.source, number, self.fps, captured, stamp, round(age_ms, 1), content)
+
+
+def flip(picture: np.ndarray, hflip: bool, vflip: bool) -> np.ndarray:
+    """Mirror a picture left to right, upside down, or (both) turn it by 180°."""
+    if not (hflip or vflip):
+        return picture
+    return cv2.flip(picture, -1 if hflip and vflip else int(hflip))
