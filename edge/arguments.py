@@ -7,6 +7,8 @@ from edgemask.errors import OptionError
 ENGINE_NAMES = ("auto", "tflite", "onnx")
 ENGINE_HELP = "what runs the networks (default auto: tflite where ai-edge-litert is installed, else onnx)"
 
+UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message):
@@ -48,3 +50,22 @@ def count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 1_000_000:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to a million")
     return int(text)
+
+
+def rate(text: str) -> float:
+    """Frames a second, above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 1000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of frames a second above 0")
+    return value
+
+
+def file_size(text: str) -> int:
+    """Bytes, as `100M` or `2G`: powers of 1024."""
+    number, unit = (text[:-1], text[-1]) if text[-1:] in UNITS else (text, "")
+    if not number.isdecimal() or not 0 < int(number) < 1 << 40:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size, for example 100M")
+    return int(number) * UNITS.get(unit, 1)

@@ -15,6 +15,7 @@ VERBS = {
     "demo": ("edgemask.verbs.demo:main", "see it work on a picture and a clip that come with it"),
     "inspect": ("edgemask.verbs.inspect:main", "show what is in a bundle"),
     "evaluate": ("edgemask.verbs.evaluate:main", "measure box and mask AP on a COCO set"),
+    "capture": ("edgemask.verbs.capture:main", "record calibration pictures on the device"),
     "convert": ("edgemask.convert.command:main", "convert a float checkpoint to an int8 bundle"),
 }
 
