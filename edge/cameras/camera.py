@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-import cv2
 import numpy as np
 
 from edgemask.cameras.frame import Frame
@@ -42,6 +41,9 @@ class Camera:
         """Frames in all: known for pictures, estimated for a video, 0 for a live camera."""
         return 0
 
+    def __bool__(self) -> bool:
+        return True  # although a live camera's length is 0
+
     def close(self):
         """Give the device back; closing twice is fine."""
 
@@ -56,10 +58,3 @@ class Camera:
         age_ms = (time.monotonic_ns() - stamp) / 1e6
         captured = datetime.now(UTC) - timedelta(milliseconds=age_ms)
         return Frame(rgb, self.source, number, self.fps, captured, stamp, round(age_ms, 1), content)
-
-
-def flip(picture: np.ndarray, hflip: bool, vflip: bool) -> np.ndarray:
-    """Mirror a picture left to right, upside down, or (both) turn it by 180°."""
-    if not (hflip or vflip):
-        return picture
-    return cv2.flip(picture, -1 if hflip and vflip else int(hflip))

@@ -4,10 +4,11 @@ The ISP resizes: its small stream (`lores`) is the model's input but for the pad
 picture that people see. One finished frame waits at most, and no frame is held while a network runs.
 """
 
+import os
 import time
 from collections.abc import Iterator
 
-from edgemask.cameras.camera import Camera, flip
+from edgemask.cameras.camera import Camera
 from edgemask.cameras.frame import Frame
 from edgemask.cameras.yuv import rgb_from_yuv
 from edgemask.errors import EdgemaskError, MissingLibrary, OptionError, SourceError
@@ -55,8 +56,6 @@ class PiCamera(Camera):
         # Not every pipeline gives the size that was asked for; the model then makes its own.
         if "lores" in self.streams and given["lores"]["size"] != content_size(given["main"]["size"], input_size):
             del self.streams["lores"]
-        # A USB camera cannot mirror by itself.
-        self.flips = hflip != bool(given["transform"].hflip), vflip != bool(given["transform"].vflip)
         self.device.start()
 
     def _focus_controls(self, focus):
@@ -71,7 +70,7 @@ class PiCamera(Camera):
         while self.device is not None:
             buffers, number, stamp = self._capture()
             pictures = {
-                name: flip(rgb_from_yuv(buffers[name], it["format"], it["size"], it["stride"]), *self.flips)
+                name: rgb_from_yuv(buffers[name], it["format"], it["size"], it["stride"])
                 for name, it in self.streams.items()
             }
             yield self._frame(pictures["main"], number, stamp, pictures.get("lores"))
@@ -125,6 +124,7 @@ def _even(size):
 
 
 def _libraries():
+    os.environ.setdefault("LIBCAMERA_LOG_LEVELS", "ERROR")  # else it tells of every stream it configures
     try:
         import libcamera
         from picamera2 import Picamera2

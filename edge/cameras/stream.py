@@ -8,9 +8,13 @@ from urllib.parse import urlsplit
 
 import cv2
 
-from edgemask.cameras.camera import Camera, flip
+from edgemask.cameras.camera import Camera
 from edgemask.cameras.frame import Frame
 from edgemask.errors import SourceError
+
+
+# (hflip, vflip): OpenCV's code for it
+_FLIPS = {(False, False): None, (True, False): 1, (False, True): 0, (True, True): -1}
 
 
 class Stream(Camera):
@@ -23,7 +27,7 @@ class Stream(Camera):
     live = True
 
     def __init__(self, source: str, hflip: bool = False, vflip: bool = False):
-        self.source, self.flips = _public(source), (hflip, vflip)
+        self.source, self.flip = _public(source), _FLIPS[hflip, vflip]
         limit = round(1000 * self.STALL)
         if "://" in source:
             limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, limit, cv2.CAP_PROP_READ_TIMEOUT_MSEC, limit]
@@ -62,7 +66,8 @@ class Stream(Camera):
                 if not self.newest:
                     raise SourceError(f"camera {self.source} is gone: it ended or was unplugged")
                 (bgr, number, stamp), self.newest = self.newest, None
-            yield self._frame(flip(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), *self.flips), number, stamp)
+            rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+            yield self._frame(rgb if self.flip is None else cv2.flip(rgb, self.flip), number, stamp)
 
     def close(self):
         self.closed = True
