@@ -86,7 +86,7 @@ class Loop:
             if early > 0:
                 time.sleep(min(early, TICK))
             elif frame := self.slot.get(TICK):
-                due = max(due + self.period, time.monotonic() - self.period)
+                due = max(due + self.period, time.monotonic())
                 yield frame
 
     def _detections(self, frame, last):
