@@ -12,14 +12,13 @@ def rgb_from_yuv(buffer: np.ndarray, format: str, size: tuple[int, int], stride:
     included. Raises ValueError for another format.
     """
     width, height = size
-    luma, chroma = buffer[: stride * height], buffer[stride * height : stride * height * 3 // 2]
-    luma = luma.reshape(height, stride)[:, :width]
+    rows = buffer[: stride * height * 3 // 2].reshape(height * 3 // 2, stride)
     if format == "NV12":
-        chroma, code = chroma.reshape(height // 2, stride)[:, :width], cv2.COLOR_YUV2RGB_NV12
-    elif format == "YUV420":
-        # OpenCV wants the chroma rows end to end, without their padding.
-        chroma = chroma.reshape(height, stride // 2)[:, : width // 2].reshape(height // 2, width)
-        code = cv2.COLOR_YUV2RGB_I420
-    else:
+        return cv2.cvtColor(rows[:, :width], cv2.COLOR_YUV2RGB_NV12)
+    if format != "YUV420":
         raise ValueError(f"a camera buffer is YUV420 or NV12, not {format}")
-    return cv2.cvtColor(np.concatenate([luma, chroma]), code)
+    if stride != width:
+        # OpenCV wants the chroma rows end to end, without their padding.
+        chroma = rows[height:].reshape(height, stride // 2)[:, : width // 2].reshape(height // 2, width)
+        rows = np.concatenate([rows[:height, :width], chroma])
+    return cv2.cvtColor(rows, cv2.COLOR_YUV2RGB_I420)
