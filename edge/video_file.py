@@ -1,4 +1,4 @@
-"""Writing video files."""
+"""Writing video files, whole or not at all."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -8,35 +8,41 @@ import numpy as np
 
 from edgemask.errors import OutputError
 from edgemask.files import replacing
+from edgemask.quiet import silent
 
-# OpenCV's wheels can make no H.264. VP8 plays in every browser, and a WebM file whose end is missing still plays.
+# OpenCV's wheels can make no H.264; VP8 in WebM plays in every browser.
 CODECS = {".webm": "VP80", ".mp4": "mp4v"}
+ROOM = 1 << 20  # bytes that must fit on the disk at the start: OpenCV says nothing when it is full
 
 
-class VideoFile:
-    """A video being written at `path`: `append` pictures, then `close`; the suffix, .webm or .mp4, chooses the codec.
+@contextlib.contextmanager
+def writing_video(path, fps: float, size) -> Iterator[Callable[[np.ndarray], None]]:
+    """A function that appends an RGB frame, uint8 [height, width, 3], to a .webm or .mp4 file.
 
-    size: (width, height). Raises OutputError.
+    size: (width, height). The file takes its place when the block ends well and it reads back whole;
+    raises OutputError.
     """
-
-    def __init__(self, path, fps: float, size):
-        self.path, self.written = path, 0
-        codec = cv2.VideoWriter_fourcc(*CODECS[path.suffix])
-        # An absolute path: FFmpeg takes what stands before a colon for a protocol.
-        self.writer = cv2.VideoWriter(str(path.absolute()), cv2.CAP_FFMPEG, codec, fps, tuple(size))
-        if not self.writer.isOpened():
+    with replacing(path) as temporary:
+        temporary.write_bytes(bytes(ROOM))
+        codec = cv2.VideoWriter_fourcc(*CODECS[temporary.suffix])
+        with silent():  # it has doubts about the codec's tag
+            # An absolute path: FFmpeg takes what stands before a colon for a protocol.
+            writer = cv2.VideoWriter(str(temporary.absolute()), cv2.CAP_FFMPEG, codec, fps, tuple(size))
+        if not writer.isOpened():
             raise OutputError(f"{path} cannot be written: OpenCV cannot make a video there; is the folder writable?")
+        written = 0
 
-    def append(self, rgb: np.ndarray):
-        """Add a frame, uint8 [height, width, 3]."""
-        self.writer.write(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
-        self.written += 1
+        def append(rgb):
+            nonlocal written
+            writer.write(cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
+            written += 1
 
-    def close(self):
-        """Finish the file and count what reached the disk: OpenCV says nothing when that is full."""
-        self.writer.release()
-        if (readable := packets(self.path)) != self.written:
-            raise OutputError(f"{self.path} cannot be written: {readable} of {self.written} frames reached the disk; is it full?")
+        try:
+            yield append
+        finally:
+            writer.release()
+        if (readable := packets(temporary)) != written:
+            raise OutputError(f"{path} cannot be written: {readable} of {written} frames reached the disk; is it full?")
 
 
 def packets(path) -> int:
@@ -48,21 +54,3 @@ def packets(path) -> int:
         count += 1
     video.release()
     return count
-
-
-@contextlib.contextmanager
-def writing_video(path, fps: float, size) -> Iterator[Callable[[np.ndarray], None]]:
-    """A function that appends an RGB frame to a file that takes its place when the block ends well and it is whole.
-
-    Like `VideoFile` otherwise; raises OutputError.
-    """
-    with replacing(path) as temporary:
-        try:
-            video = VideoFile(temporary, fps, size)
-            try:
-                yield video.append
-            finally:
-                video.writer.release()
-            video.close()
-        except OutputError as error:
-            raise OutputError(str(error).replace(str(temporary), str(path))) from error
