@@ -37,7 +37,7 @@ def check(folder, scale: float, only=None):
     rgb = pictures.read(SHIPPED.parent / "astronaut.jpg")
     people = edgemask.load()(rgb)
     for name, fault in FAULTS.items():
-        if not only or name in only:
+        if only is None or name in only:
             place = folder / name.replace(" ", "-")
             place.mkdir()
             yield name, list(fault(place, Bench(rgb, people), scale))

@@ -130,9 +130,9 @@ def report(result):
         print(f"{run['frames']} frames, {run['real']} of them through the real networks; second half:")
         print(f"  memory      {run['rss_mib'][0]} → {run['rss_mib'][1]} MiB, {run['rss_mib_per_10k_frames']:+} per 10,000 frames")
         print(f"  open files  {run['files'][0]} → {run['files'][1]}, {run['files_per_10k_frames']:+} per 10,000 frames")
-        for part in ("start", "end"):
+        for tenth, part in (("first", "start"), ("last", "end")):
             age = run[f"age_ms_{part}"]
-            print(f"  age of a result, first tenth{'' if part == 'start' else ' against last'}: p50 {age['p50']} ms, p99 {age['p99']} ms")
+            print(f"  age of a result, {tenth} tenth: p50 {age['p50']} ms, p99 {age['p99']} ms")
     print(f"\n{'fault':20}  {'promised':36}  kept")
     for row in result["faults"]:
         print(f"{row['fault']:20}  {row['promised']:36}  {'yes' if row['kept'] else 'NO'}")
