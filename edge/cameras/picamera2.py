@@ -4,6 +4,7 @@ The ISP resizes: its small stream (`lores`) is the model's input but for the pad
 picture that people see. One finished frame waits at most, and no frame is held while a network runs.
 """
 
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -32,14 +33,16 @@ class PiCamera(Camera):
         self.device = None
         try:
             self.device = Picamera2(index)
-            self._start(input_size, hflip, vflip, self._focus_controls(focus))
+            self._start(input_size, hflip, vflip, focus)
         except Exception as error:  # libcamera's own are RuntimeError, Picamera2's are of many kinds
             self.close()
             if isinstance(error, EdgemaskError):
                 raise
-            raise SourceError(f"{self.source} cannot be opened ({error}); rpicam-hello --list-cameras shows what there is") from error
+            while error.__cause__:  # which says more than "__init__ sequence did not complete"
+                error = error.__cause__
+            raise SourceError(f"{self.source} cannot be opened ({error}): is it connected, and not in use elsewhere?") from error
 
-    def _start(self, input_size, hflip, vflip, controls):
+    def _start(self, input_size, hflip, vflip, focus):
         mode = widest(self.device.sensor_modes)
         main = main_size(mode.get("size", (4, 3)))
         lores = {"size": _even(content_size(main, input_size)), "format": "YUV420"} if input_size else None
@@ -48,7 +51,8 @@ class PiCamera(Camera):
             buffer_count=4, queue=True, transform=self.libcamera.Transform(hflip=hflip, vflip=vflip),
             # The matrix OpenCV turns back; from 1280×720 the default would be Rec. 709.
             colour_space=self.libcamera.ColorSpace.Smpte170m(),
-            sensor={"output_size": mode["size"], "bit_depth": mode["bit_depth"]} if mode else None, controls=controls,
+            sensor={"output_size": mode["size"], "bit_depth": mode["bit_depth"]} if mode else None,
+            controls=focus_controls(self.libcamera.controls.AfModeEnum, self.device.camera_controls, focus),
         )  # fmt: skip
         self.device.configure(configuration)
         given = self.device.camera_configuration()
@@ -57,14 +61,6 @@ class PiCamera(Camera):
         if "lores" in self.streams and given["lores"]["size"] != content_size(given["main"]["size"], input_size):
             del self.streams["lores"]
         self.device.start()
-
-    def _focus_controls(self, focus):
-        if "AfMode" not in self.device.camera_controls:
-            if focus is not None:
-                raise OptionError(f"{self.source} has a fixed focus: leave the option focus out")
-            return {}
-        modes = self.libcamera.controls.AfModeEnum
-        return {"AfMode": modes.Continuous} if focus in (None, "continuous") else {"AfMode": modes.Manual, "LensPosition": focus}
 
     def __iter__(self) -> Iterator[Frame]:
         while self.device is not None:
@@ -104,6 +100,15 @@ def widest(modes: list[dict]) -> dict:
     return max(telling, key=lambda mode: (area(mode["crop_limits"][2:]), -area(mode["size"])), default={})
 
 
+def focus_controls(modes, controls, focus) -> dict:
+    """Picamera2's controls for a focus; modes: libcamera's AfModeEnum, controls: what the camera has. Raises OptionError."""
+    if "AfMode" not in controls:
+        if focus is not None:
+            raise OptionError("this camera's focus is fixed: leave the option focus out")
+        return {}
+    return {"AfMode": modes.Continuous} if focus in (None, "continuous") else {"AfMode": modes.Manual, "LensPosition": focus}
+
+
 def main_size(sensor_size: tuple[int, int]) -> tuple[int, int]:
     """(width, height) of the main stream: the sensor's aspect, both sides multiples of 4."""
     return MAIN_WIDTH, round(MAIN_WIDTH * sensor_size[1] / sensor_size[0] / 4) * 4
@@ -125,6 +130,7 @@ def _even(size):
 
 def _libraries():
     os.environ.setdefault("LIBCAMERA_LOG_LEVELS", "ERROR")  # else it tells of every stream it configures
+    logging.getLogger("picamera2.picamera2").setLevel(logging.CRITICAL)  # its errors also come as exceptions
     try:
         import libcamera
         from picamera2 import Picamera2

@@ -40,7 +40,8 @@ def test_a_thousand_frames_leak_no_request(pi):
     done = pi.run("edgemask", "run", "picamera2", "--frames", "1000", VIRTUAL_FPS="60", VIRTUAL_LOG="/work/log")
     assert done.returncode == 0, done.stderr
     numbers = [record["frame"] for record in records(done.stdout)]
-    assert len(numbers) == 1000 and sorted(set(numbers)) == numbers
+    assert "in 1000 frames" in done.stderr and sorted(set(numbers)) == numbers
+    assert len(numbers) > 500  # a slow reader of standard output misses some, and is told
     ticks = [entry for entry in pi.log() if "tick" in entry]
     assert len(ticks) >= 1000
     # Every buffer still goes round at the end, and no tick at all found none to fill.
@@ -113,17 +114,43 @@ def test_an_input_the_isp_cannot_make_is_made_from_the_main_picture(pi):
     assert done.returncode == 0 and done.stdout == "None\n", done.stderr
 
 
-def test_a_sensor_that_falls_silent_is_opened_again(pi):
-    done = pi.run("edgemask", "run", "picamera2", "--frames", "30", VIRTUAL_UNPLUG="20")
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [({"VIRTUAL_SILENT": "20"}, "gave no frame for 5 s"), ({"VIRTUAL_BROKEN": "20"}, "is gone (RuntimeError: Camera frontend")],
+)
+def test_a_camera_that_falls_silent_or_breaks_is_opened_again(pi, fault, sentence):
+    done = pi.run("edgemask", "run", "picamera2", "--frames", "30", VIRTUAL_FPS="15", **fault)
     assert done.returncode == 0, done.stderr
     numbers = [record["frame"] for record in records(done.stdout)]
     assert len(numbers) == 30 and sorted(set(numbers)) == numbers
-    assert "picamera2:0 gave no frame for 5 s" in done.stderr and "gives frames again" in done.stderr
+    assert f"picamera2:0 {sentence}" in done.stderr and "picamera2:0 gives frames again" in done.stderr
+
+
+FOCUS = """
+import libcamera
+from edgemask.cameras.picamera2 import focus_controls
+for focus in (None, "continuous", 2.5):
+    print(focus_controls(libcamera.controls.AfModeEnum, {"AfMode": ()}, focus))
+print(focus_controls(libcamera.controls.AfModeEnum, {}, None))
+"""
+
+
+def test_focus_is_continuous_where_there_is_any_or_as_asked(pi):
+    lines = pi.run("python3", "-c", FOCUS).stdout.splitlines()
+    assert lines[0] == lines[1] and "Continuous" in lines[0] and "LensPosition" not in lines[0]
+    assert "Manual" in lines[2] and "'LensPosition': 2.5" in lines[2] and lines[3] == "{}"
+
+
+def test_a_camera_in_use_is_said(pi):
+    program = "from edgemask.cameras import open_camera; one = open_camera('picamera2'); open_camera('picamera2')"
+    done = pi.run("python3", "-c", program)
+    assert done.returncode == 1 and "SourceError: picamera2:0 cannot be opened (" in done.stderr.splitlines()[-1]
+    assert "in use elsewhere" in done.stderr and "sequence did not complete.)" not in done.stderr
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
-    [(["picamera2:3"], "picamera2:3 cannot be opened"), (["picamera2", "--focus", "2.5"], "has a fixed focus"),
+    [(["picamera2:3"], "picamera2:3 cannot be opened"), (["picamera2", "--focus", "2.5"], "this camera's focus is fixed"),
      (["picamera2", "--paced"], "paced makes no sense"), (["picamera2", "--focus", "near"], "neither continuous nor dioptres")],
 )  # fmt: skip
 def test_what_the_camera_cannot_do_is_one_sentence(pi, arguments, sentence):
@@ -149,4 +176,4 @@ def test_memory_and_first_masks_are_printed(pi, scenes):
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     print(result)
-    assert 50 < result["peak_rss_mib"] < 400 and result["first_masks_s"] > 0
+    assert 20 < result["own_mib"] < result["peak_rss_mib"] < 400 and result["first_masks_s"] > 0

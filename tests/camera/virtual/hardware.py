@@ -1,9 +1,11 @@
 """What a container lacks of a Pi's camera: DMA memory, a sensor's modes and a sensor's clock.
 
 VIRTUAL_FPS: frames a second (default 30); VIRTUAL_LOG: a file that gets one JSON line for every tick of the sensor's
-clock and for every capture; VIRTUAL_UNPLUG: the tick after which the sensor is silent.
+clock and for every capture; VIRTUAL_SILENT: the tick after which a sensor gives nothing more; VIRTUAL_BROKEN: the
+capture that raises what Picamera2 raises when its camera is gone.
 """
 
+import itertools
 import json
 import mmap
 import os
@@ -16,7 +18,8 @@ from picamera2.allocators.allocator import Allocator, Sync
 
 FPS = float(os.environ.get("VIRTUAL_FPS", "30"))
 LOG = open(os.environ.get("VIRTUAL_LOG", os.devnull), "a", buffering=1)
-UNPLUG = int(os.environ.get("VIRTUAL_UNPLUG", "0"))
+SILENT = int(os.environ.get("VIRTUAL_SILENT", "0"))
+BROKEN = int(os.environ.get("VIRTUAL_BROKEN", "0"))
 
 
 def log(**entry):
@@ -25,6 +28,8 @@ def log(**entry):
 
 def install(picamera2):
     """Picamera2 with the virtual hardware in place of the package's own class."""
+
+    captures = itertools.count(1)
 
     class VirtualPicamera2(picamera2.Picamera2):
         def __init__(self, camera_num=0):
@@ -41,6 +46,8 @@ def install(picamera2):
 
         def capture_request(self, *arguments, **options):
             log(waiting=len(self.completed_requests))
+            if next(captures) == BROKEN:
+                raise RuntimeError("Camera frontend has timed out")
             return super().capture_request(*arguments, **options)
 
     picamera2.Picamera2 = VirtualPicamera2
@@ -75,7 +82,7 @@ class Sensor:
         due, tick, buffers = time.monotonic() + 1 / FPS, 0, {}
         while not self.stopping.wait(max(0, due - time.monotonic())):
             due, tick = max(due + 1 / FPS, time.monotonic()), tick + 1
-            if UNPLUG and tick > UNPLUG:
+            if SILENT and tick > SILENT:
                 continue
             if not self.empty:
                 log(tick=tick, buffer=None)
