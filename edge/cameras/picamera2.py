@@ -4,6 +4,7 @@ The ISP resizes: its small stream (`lores`) is the model's input but for the pad
 picture that people see. One finished frame waits at most, and no frame is held while a network runs.
 """
 
+import contextlib
 import logging
 import os
 import time
@@ -44,8 +45,8 @@ class PiCamera(Camera):
 
     def _start(self, input_size, hflip, vflip, focus):
         mode = widest(self.device.sensor_modes)
-        main = main_size(mode.get("size", (4, 3)))
-        lores = {"size": _even(content_size(main, input_size)), "format": "YUV420"} if input_size else None
+        main = main_size(mode.get("size", (4, 3)), max(MAIN_WIDTH, input_size[0] if input_size else 0))
+        lores = {"size": content_size(main, input_size), "format": "YUV420"} if input_size else None
         configuration = self.device.create_video_configuration(
             main={"size": main, "format": "YUV420"}, lores=lores, raw=None, display=None, encode=None,
             buffer_count=4, queue=True, transform=self.libcamera.Transform(hflip=hflip, vflip=vflip),
@@ -57,7 +58,7 @@ class PiCamera(Camera):
         self.device.configure(configuration)
         given = self.device.camera_configuration()
         self.streams = {name: given[name] for name in ("main", "lores") if given[name]}
-        # Not every pipeline gives the size that was asked for; the model then makes its own.
+        # An odd size, or one that this pipeline does not make: the model then resizes for itself.
         if "lores" in self.streams and given["lores"]["size"] != content_size(given["main"]["size"], input_size):
             del self.streams["lores"]
         self.device.start()
@@ -86,8 +87,9 @@ class PiCamera(Camera):
     def close(self):
         device, self.device = self.device, None
         if device is not None:
-            device.cancel_all_and_flush()  # a capture that timed out would wait for its frame for ever
-            device.close()
+            with contextlib.suppress(Exception):  # a camera that is gone cannot be closed well
+                device.cancel_all_and_flush()  # a capture that timed out would wait for its frame for ever
+                device.close()
 
 
 def widest(modes: list[dict]) -> dict:
@@ -109,9 +111,9 @@ def focus_controls(modes, controls, focus) -> dict:
     return {"AfMode": modes.Continuous} if focus in (None, "continuous") else {"AfMode": modes.Manual, "LensPosition": focus}
 
 
-def main_size(sensor_size: tuple[int, int]) -> tuple[int, int]:
-    """(width, height) of the main stream: the sensor's aspect, both sides multiples of 4."""
-    return MAIN_WIDTH, round(MAIN_WIDTH * sensor_size[1] / sensor_size[0] / 4) * 4
+def main_size(sensor_size: tuple[int, int], width: int) -> tuple[int, int]:
+    """(width, height) of the main stream in the sensor's aspect; the height is a multiple of 4, so that half of it is even."""
+    return width, round(width * sensor_size[1] / sensor_size[0] / 4) * 4
 
 
 def on_monotonic_clock(stamp: int) -> int:
@@ -122,10 +124,6 @@ def on_monotonic_clock(stamp: int) -> int:
     """
     now, boot = time.monotonic_ns(), time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     return stamp if abs(now - stamp) <= abs(boot - stamp) else stamp - (boot - now)
-
-
-def _even(size):
-    return tuple(side + side % 2 for side in size)
 
 
 def _libraries():

@@ -81,7 +81,7 @@ def test_the_sensor_mode_with_the_whole_field_of_view_is_chosen():
         {"format": "MJPEG"},
     ]
     assert widest(modes)["size"] == (1640, 1232) and widest(modes[3:]) == {}
-    assert main_size((1640, 1232)) == (640, 480) and main_size((2304, 1296)) == (640, 360)
+    assert main_size((1640, 1232), 640) == (640, 480) and main_size((2304, 1296), 1024) == (1024, 576)
 
 
 def test_stamps_of_both_clocks_land_on_the_monotonic_one(monkeypatch):
