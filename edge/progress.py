@@ -24,8 +24,7 @@ class Line:
     def say(self, text: str):
         """Put this in the place of what was said before."""
         self.said = time.monotonic()
-        # Back to the first column: what others write to standard error goes over the line, not behind it.
-        print(f"\r\033[K{text}\r" if self.terminal else f"{text}\n", end="", file=sys.stderr, flush=True)
+        print(f"\r\033[K{text}" if self.terminal else f"{text}\n", end="", file=sys.stderr, flush=True)
 
     def __enter__(self) -> "Line":
         return self

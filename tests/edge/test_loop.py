@@ -1,7 +1,9 @@
 """The loop with cameras that are slow, fast, stalled and gone, and with sinks that are slow or broken."""
 
+import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import pytest
 
 from edgemask.cameras import FakeCamera, Frame
 from edgemask.cameras.camera import Camera
+from edgemask.cli import main
 from edgemask.errors import OutputError, SourceError
 from edgemask.gate import Gate
 from edgemask.loop import Loop
@@ -243,11 +246,15 @@ sys.exit(cli.main(sys.argv[1:]))
 """
 
 
+def live_run(*options, **streams):
+    return subprocess.Popen([sys.executable, "-c", LIVE, "run", "0", *options], **streams)
+
+
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_a_live_run_that_is_stopped_ends_well(tmp_path, stop):
     out = tmp_path / "masks.jsonl"
-    command = [sys.executable, "-c", LIVE, "run", "0", "--jsonl", "-", "--jsonl", str(out), "--overlay", "--out", str(tmp_path)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    options = ["--jsonl", "-", "--jsonl", str(out), "--overlay", "--out", str(tmp_path)]
+    process = live_run(*options, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     for _ in range(5):
         process.stdout.readline()
     process.send_signal(stop)
@@ -261,8 +268,26 @@ def test_a_live_run_that_is_stopped_ends_well(tmp_path, stop):
     assert video.endswith(".webm")
 
 
+def test_on_a_terminal_one_line_says_how_it_goes():
+    terminal, ours = os.openpty()
+    process = live_run("--frames", "60", "--gate", stdout=subprocess.DEVNULL, stderr=ours)
+    os.close(ours)
+    said = b""
+    with contextlib.suppress(OSError), open(terminal, "rb", buffering=0) as lines:  # EIO is a terminal's end
+        while part := lines.read(4096):
+            said += part
+    assert process.wait(60) == 0
+    line = rb"\r\x1b\[K\d+\.\d fps, \d+ ms old, \d+ ms a frame, \d+ in sight, \d+ dropped, \d+ gated"
+    assert re.search(line, said) and re.search(rb"instances? in 60 frames\r\n", said)
+
+
+def test_a_rate_for_a_file_is_one_sentence(capsys, astronaut_path):
+    assert main(["run", str(astronaut_path), "--fps", "5"]) == 2
+    assert "--fps is for cameras" in capsys.readouterr().err
+
+
 def test_a_live_run_ends_when_nobody_reads_its_output(tmp_path):
-    process = subprocess.Popen([sys.executable, "-c", LIVE, "run", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = live_run(stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     process.stdout.readline()
     process.stdout.close()
     said = process.stderr.read().decode()
