@@ -58,8 +58,10 @@ def root(tmp_path_factory) -> Path:
         assert not os.environ.get("CI"), "CI must be root and have mmdebstrap"
         pytest.skip("the virtual Pi camera needs root and apt install mmdebstrap")
     folder = Path(subprocess.check_output([HERE / "root.sh"], text=True).strip())
-    wheels = tmp_path_factory.mktemp("wheels")
-    subprocess.run([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", wheels, HERE.parents[1]], check=True)
+    # From a copy: setuptools puts into a wheel whatever an earlier build left behind in the checkout.
+    source, wheels = tmp_path_factory.mktemp("source") / "edgemask", tmp_path_factory.mktemp("wheels")
+    shutil.copytree(HERE.parents[1], source, ignore=shutil.ignore_patterns(".git", "build", "*.egg-info", "*.part"))
+    subprocess.run([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", wheels, source], check=True)
     (wheel,) = wheels.glob("edgemask-*.whl")
     shutil.copy(wheel, folder / "opt")
     install = ["chroot", folder, "/opt/edgemask/bin/pip", "install", "-q"]
