@@ -54,7 +54,7 @@ class Watch(Sink):
         if time.monotonic() > self.due:
             self.due = time.monotonic() + 0.5
             self.samples.append((self.count, rss_mib(), len(os.listdir("/proc/self/fd"))))
-            for path in list(self.maps.glob("*/*.png"))[:-10]:
+            for path in list(self.maps.glob("*/[0-9]*.png"))[:-10]:
                 path.unlink(missing_ok=True)
 
 

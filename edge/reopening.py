@@ -30,7 +30,7 @@ class Reopening(Camera):
         last, away = -1, False
         while not self.ending.is_set():
             try:
-                with self.camera or self.reopen() as camera:
+                with self.reopen() if self.camera is None else self.camera as camera:
                     shift = None
                     for frame in camera:
                         shift = max(0, last + 1 - frame.number) if shift is None else shift

@@ -6,8 +6,9 @@ from pathlib import Path
 class Sink:
     """Where results go: a context manager with `write`.
 
-    paths: the files it wrote, for the closing report; `str(sink)` names it in messages. `write` raises OutputError (or any OSError) when it
-    cannot; a live loop then says so once, calls `__exit__` and `__enter__` again with backoff and goes on.
+    paths: the files it wrote, for the closing report; `str(sink)` names it in messages. `write` raises OutputError
+    (or any OSError) when it cannot; a live loop then says so once, calls `__exit__`, with backoff `__enter__` again,
+    and goes on.
     """
 
     def __init__(self):

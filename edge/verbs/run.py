@@ -107,9 +107,9 @@ def _options(arguments):
     camera_options(it)
     out = it.add_argument_group("results")
     out.add_argument("--jsonl", action="append", default=[], metavar="FILE|-|unix:PATH|tcp:HOST:PORT",
-                     help="one JSON record a frame (the default, to -), in a file or to whoever connects; more than once for several")  # fmt: skip
+                     help="one JSON record a frame (the default, to -), in a file or to whoever connects; may be repeated")  # fmt: skip
     out.add_argument("--max-size", type=file_size, metavar="SIZE",
-                     help="begin a new file after SIZE, for example 100M, and keep five old ones: FILE.1 is the newest")  # fmt: skip
+                     help="begin a new FILE after SIZE, for example 100M, and keep FILE.1 (the newest) to FILE.5")  # fmt: skip
     out.add_argument("--overlay", action="store_true", help="draw masks, boxes, classes and scores")
     out.add_argument("--semantic", action="store_true", help="write class maps: 8-bit PNG, 0 background, else category id")
     out.add_argument("--out", default=Path("edgemask-out"), type=Path, metavar="DIR",
