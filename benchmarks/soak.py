@@ -133,6 +133,8 @@ def report(result):
         for tenth, part in (("first", "start"), ("last", "end")):
             age = run[f"age_ms_{part}"]
             print(f"  age of a result, {tenth} tenth: p50 {age['p50']} ms, p99 {age['p99']} ms")
+    if not result["faults"]:
+        return
     print(f"\n{'fault':20}  {'promised':36}  kept")
     for row in result["faults"]:
         print(f"{row['fault']:20}  {row['promised']:36}  {'yes' if row['kept'] else 'NO'}")
