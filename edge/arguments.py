@@ -7,6 +7,8 @@ from edgemask.errors import OptionError
 ENGINE_NAMES = ("auto", "tflite", "onnx")
 ENGINE_HELP = "what runs the networks (default auto: tflite where ai-edge-litert is installed, else onnx)"
 
+UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message):
@@ -34,12 +36,26 @@ def input_size(text: str) -> tuple[int, int]:
 
 def score(text: str) -> float:
     """A score threshold in [0, 1]."""
+    return _number(text, lambda value: 0 <= value <= 1, "a score between 0 and 1")
+
+
+def points(text: str) -> float:
+    """A number of AP points, 0 or more."""
+    return _number(text, lambda value: value >= 0, "a number of AP points, such as 0.3")
+
+
+def rate(text: str) -> float:
+    """Frames a second, above 0."""
+    return _number(text, lambda value: 0 < value <= 1000, "a number of frames a second above 0")
+
+
+def _number(text, fits, what):
     try:
         value = float(text)
     except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a score between 0 and 1")
+        value = float("nan")
+    if not fits(value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
     return value
 
 
@@ -50,12 +66,9 @@ def count(text: str) -> int:
     return int(text)
 
 
-def points(text: str) -> float:
-    """A number of AP points, 0 or more."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not value >= 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of AP points, such as 0.3")
-    return value
+def file_size(text: str) -> int:
+    """Bytes, as `100M` or `2G`: powers of 1024."""
+    number, unit = (text[:-1], text[-1]) if text[-1:] in UNITS else (text, "")
+    if not number.isdecimal() or not 0 < int(number) < 1 << 40:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size, for example 100M")
+    return int(number) * UNITS.get(unit, 1)

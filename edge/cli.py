@@ -15,6 +15,7 @@ VERBS = {
     "demo": ("edgemask.verbs.demo:main", "see it work on a picture and a clip that come with it"),
     "inspect": ("edgemask.verbs.inspect:main", "show what is in a bundle"),
     "evaluate": ("edgemask.verbs.evaluate:main", "measure box and mask AP on a COCO set"),
+    "capture": ("edgemask.verbs.capture:main", "record calibration pictures on the device"),
     "convert": ("edgemask.convert.command:main", "convert a float checkpoint to an int8 bundle"),
 }
 
@@ -42,7 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(arguments):
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    logging.basicConfig(format="edgemask: %(message)s", level=logging.WARNING)
+    wipe = "\r\033[K" * (sys.stderr is not None and sys.stderr.isatty())  # a progress line may stand there
+    logging.basicConfig(format=f"{wipe}edgemask: %(message)s", level=logging.WARNING)
     sys.stdout = sys.stdout or open(os.devnull, "w")  # closed by whoever started us
     if threading.current_thread() is threading.main_thread():
         for stop in (signal.SIGTERM, signal.SIGHUP):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from edgemask import masks, rle
+from edgemask.errors import MissingLibrary
 
 
 @dataclass(frozen=True)
@@ -87,3 +88,17 @@ class Detections:
                 self.boxes, self.scores, self.class_ids, self.crops(), strict=True
             )
         ]
+
+    def supervision(self):
+        """The same as `supervision.Detections`, for its annotators, trackers and zones.
+
+        Raises MissingLibrary.
+        """
+        try:
+            import supervision
+        except ImportError as error:
+            raise MissingLibrary("Detections.supervision needs supervision: pip install supervision") from error
+        return supervision.Detections(
+            xyxy=self.boxes, mask=self.masks(), confidence=self.scores, class_id=self.class_ids,
+            data={"class_name": np.array(self.classes, dtype=str)[self.class_ids]},
+        )  # fmt: skip

@@ -4,17 +4,30 @@ import cv2
 import numpy as np
 
 
-def letterbox(rgb: np.ndarray, width: int, height: int, pad: int) -> tuple[np.ndarray, float]:
+def content_size(frame_size: tuple[int, int], input_size: tuple[int, int]) -> tuple[int, int]:
+    """(width, height) in pixels that a frame of this (width, height) takes inside an input of that (width, height)."""
+    ratio = _ratio(frame_size, input_size)
+    return max(1, round(frame_size[0] * ratio)), max(1, round(frame_size[1] * ratio))
+
+
+def letterbox(rgb: np.ndarray, width: int, height: int, pad: int, content: np.ndarray | None = None) -> tuple[np.ndarray, float]:
     """Resize a frame to fit, keeping its aspect, at the top left of a padded input.
 
-    rgb: uint8 [h, w, 3]. Returns (uint8 [height, width, 3], input pixels per frame pixel).
+    rgb: uint8 [h, w, 3]; content: the frame already resized to `content_size`, then it is only padded.
+    Returns (uint8 [height, width, 3], input pixels per frame pixel); raises ValueError.
     """
-    h, w = rgb.shape[:2]
-    ratio = min(width / w, height / h)
-    size = max(1, round(w * ratio)), max(1, round(h * ratio))
-    content = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR)
+    frame_size = rgb.shape[1], rgb.shape[0]
+    ratio, size = _ratio(frame_size, (width, height)), content_size(frame_size, (width, height))
+    if content is None:
+        content = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR)
+    elif content.shape != (size[1], size[0], 3) or content.dtype != np.uint8:
+        raise ValueError(f"content is uint8 [{size[1]}, {size[0]}, 3] RGB, not {content.dtype} {list(content.shape)}")
     if size == (width, height):
         return content, ratio
     image = np.full((height, width, 3), pad, np.uint8)
     image[: size[1], : size[0]] = content
     return image, ratio
+
+
+def _ratio(frame_size, input_size):
+    return min(input_size[0] / frame_size[0], input_size[1] / frame_size[1])

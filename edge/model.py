@@ -43,13 +43,17 @@ class Model:
         self.roi, self.limits, self.coder = manifest["roi"], manifest["detections"], manifest["box_coder"]
         self.proposer = Proposer.of(manifest)
 
-    def __call__(self, rgb: np.ndarray) -> Detections:
-        """Detections in one frame, uint8 [height, width, 3] RGB of any size."""
+    def __call__(self, rgb: np.ndarray, content: np.ndarray | None = None) -> Detections:
+        """Detections in one frame, uint8 [height, width, 3] RGB of any size, in its pixels.
+
+        content: `Frame.content`, the frame already resized to `letterbox.content_size`; then only its padding is
+        left to do. Raises ValueError for any other shape.
+        """
         if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8 or not rgb.size:
             raise ValueError(f"a frame is uint8 [height, width, 3] RGB, not {rgb.dtype} {list(rgb.shape)}")
         clock, size = Clock(), (rgb.shape[1], rgb.shape[0])
         with clock("letterbox"):
-            image, ratio = letterbox(rgb, self.width, self.height, self.pad)
+            image, ratio = letterbox(rgb, self.width, self.height, self.pad, content)
         with clock("trunk"):
             trunk = self.engines["trunk"](image[None])
         with clock("proposals"):

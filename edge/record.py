@@ -1,12 +1,14 @@
 """The record: one JSON object a frame, the same on every sink. Fields are only ever added."""
 
+import json
+
 from edgemask.cameras.frame import Frame
 from edgemask.detections import Detections
 
 SCHEMA = "edgemask.frame/1"
 
 
-def frame_record(frame: Frame, detections: Detections, dropped: int = 0) -> dict:
+def frame_record(frame: Frame, detections: Detections) -> dict:
     """What one frame shows; `[{"image_id": …, **d} for d in record["detections"]]` loads in pycocotools."""
     return {
         "schema": SCHEMA,
@@ -17,5 +19,10 @@ def frame_record(frame: Frame, detections: Detections, dropped: int = 0) -> dict
         "detections": detections.coco(),
         "ms": {part: round(value, 2) for part, value in detections.ms.items()},
         "age_ms": frame.age_ms,
-        "dropped": dropped,
+        "dropped": frame.dropped,
     }
+
+
+def record_line(frame: Frame, detections: Detections) -> bytes:
+    """The record as a line of JSON, with its newline."""
+    return json.dumps(frame_record(frame, detections)).encode() + b"\n"

@@ -6,37 +6,73 @@
 """
 
 import os
+import re
 import stat
 from pathlib import Path
 
+from edgemask.cameras.camera import Camera
+from edgemask.cameras.fake import FakeCamera
 from edgemask.cameras.frame import Frame
-from edgemask.errors import SourceError
+from edgemask.errors import OptionError, SourceError
 
-__all__ = ["Frame", "open_camera"]
+__all__ = ["Camera", "FakeCamera", "Frame", "SOURCES", "open_camera"]
+
+SOURCES = "a picture, a folder, a video, picamera2[:N], a camera index, /dev/videoN or rtsp://…"
 
 
-def open_camera(source: str):
-    """The camera for a SOURCE: a picture, a folder of pictures, a video file, or an index such as 0.
+def open_camera(source, *, input_size=None, hflip=False, vflip=False, rotate=0, focus=None, paced=False) -> Camera:
+    """The camera for a SOURCE: picamera2[:N], an index such as 0, /dev/videoN, a stream's address, else a file or folder.
 
-    A camera iterates over `Frame`s once; `len(camera)` is known for pictures, estimated for a
-    video and 0 for a live camera; `camera.skipped` counts what could not be read so far. Raises SourceError.
+    input_size: the model's (width, height), which lets a Pi's ISP make `Frame.content`; hflip, vflip and rotate
+    (0 or 180) are for cameras, focus ("continuous" or dioptres) for picamera2, paced for video files.
+    A file that is called like a camera is ./0. Raises SourceError, OptionError or MissingLibrary.
     """
+    source = str(source)
+    flips = {"hflip": hflip, "vflip": vflip, "rotate": rotate}
+    if rotate not in (0, 180):
+        raise OptionError(f"rotate must be 0 or 180, not {rotate}")
+    mirrored = hflip != (rotate == 180), vflip != (rotate == 180)
+    if found := re.fullmatch(r"picamera2(?::(\d{1,3}))?", source):
+        _refuse(source, paced=paced)
+        from edgemask.cameras.picamera2 import PiCamera
+
+        return PiCamera(int(found[1] or 0), input_size, *mirrored, focus)
+    if re.fullmatch(r"\d{1,3}|/dev/(video|v4l/).+|(rtsp|rtsps|http|https)://.+", source):
+        _refuse(source, focus=focus is not None, paced=paced)
+        from edgemask.cameras.stream import Stream
+
+        return Stream(source, *mirrored)
+    _refuse(source, focus=focus is not None, **flips)
+    return _open_file(source, paced)
+
+
+_FOR = {"hflip": "cameras", "vflip": "cameras", "rotate": "cameras", "focus": "picamera2", "paced": "video files"}
+
+
+def _refuse(source, **options):
+    for name, value in options.items():
+        if value:
+            raise OptionError(f"{name} makes no sense for {source!r}: it is for {_FOR[name]}")
+
+
+def _open_file(source, paced):
     from edgemask import pictures
     from edgemask.cameras.stills import Stills
     from edgemask.cameras.video import Video
 
-    path, what = Path(source), "SOURCE is a picture, a folder, a video or a camera index"
+    path = Path(source)
     try:
         mode = os.stat(source).st_mode
-        str(source).encode()
+        source.encode()
     except UnicodeEncodeError as error:
         raise SourceError(f"{source!r} is not a name in UTF-8, which OpenCV needs") from error
     except OSError as error:
-        if str(source).isdecimal() and int(source) < 256:
-            return Video(int(source))
-        raise SourceError(f"{str(source)!r} cannot be opened ({error.strerror}): {what}") from error
-    if stat.S_ISDIR(mode):
+        raise SourceError(f"{source!r} cannot be opened ({error.strerror}): SOURCE is {SOURCES}") from error
+    folder, still = stat.S_ISDIR(mode), path.suffix.lower() in pictures.SUFFIXES
+    if not folder and not stat.S_ISREG(mode):
+        raise SourceError(f"{source} is neither a file nor a folder: SOURCE is {SOURCES}")
+    if folder or still:
+        _refuse(source, paced=paced)
+    if folder:
         return Stills(pictures.listing(path), skip=True)
-    if not stat.S_ISREG(mode):
-        raise SourceError(f"{source} is neither a file nor a folder: {what}")
-    return Stills([path]) if path.suffix.lower() in pictures.SUFFIXES else Video(path)
+    return Stills([path]) if still else Video(path, paced)

@@ -8,15 +8,25 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Frame:
-    """rgb: uint8 [height, width, 3]; source: its file name or camera; number: from 0; fps: the stream's
-    rate, None for a still picture; time: when it was captured; age_ms: known for live cameras."""
+    """One picture and where it comes from.
+
+    rgb: uint8 [height, width, 3]; source: its file name or camera; number: the source's own count, from 0:
+    a gap is frames that were dropped; fps: the stream's rate, None for a still picture; time: when it was
+    captured; stamp: the same moment on `time.monotonic_ns`'s clock, None where age means nothing (files);
+    age_ms: its age when the camera handed it out, and in a sink when it is written; content: the frame
+    already resized to `letterbox.content_size` where the camera's ISP does that, uint8 RGB; dropped: how many
+    frames since the one before never came to that sink.
+    """
 
     rgb: np.ndarray
     source: str
     number: int
     fps: float | None = None
     time: datetime = field(default_factory=lambda: datetime.now(UTC))
+    stamp: int | None = None
     age_ms: float | None = None
+    content: np.ndarray | None = None
+    dropped: int = 0
 
     @property
     def size(self) -> tuple[int, int]:

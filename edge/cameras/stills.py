@@ -5,17 +5,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edgemask import pictures
+from edgemask.cameras.camera import Camera
 from edgemask.cameras.frame import Frame
 from edgemask.errors import SourceError
 
 log = logging.getLogger(__name__)
 
 
-class Stills:
+class Stills(Camera):
     """Pictures one after the other; with `skip`, one that cannot be read is said and passed over."""
 
     def __init__(self, paths: list[Path], skip: bool = False):
-        self.paths, self.skip, self.skipped = paths, skip, 0
+        self.paths, self.skip = paths, skip
 
     def __len__(self) -> int:
         return len(self.paths)

@@ -8,14 +8,12 @@ class FakeEngine:
 
     >>> model.engines["box"] = FakeEngine(box_scores=scores, box_deltas=deltas)
 
-    outputs: arrays by name, of the manifest's dtype, their first axis cut to the batch of the call;
-    `seen` holds the inputs it was given.
+    outputs: arrays by name, of the manifest's dtype, their first axis cut to the batch of the call.
     """
 
     def __init__(self, **outputs: np.ndarray):
-        self.outputs, self.seen = outputs, []
+        self.outputs = outputs
 
     def __call__(self, values: np.ndarray) -> dict[str, np.ndarray]:
         """The canned outputs."""
-        self.seen.append(values)
         return {name: value[: len(values)] for name, value in self.outputs.items()}

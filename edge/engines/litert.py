@@ -2,12 +2,12 @@
 
 import contextlib
 import importlib
-import os
 from importlib import metadata
 
 import numpy as np
 
 from edgemask.errors import BundleError, MissingLibrary
+from edgemask.quiet import silent
 
 PACKAGES = {"ai_edge_litert": "ai-edge-litert", "tflite_runtime": "tflite-runtime"}
 
@@ -18,7 +18,7 @@ class LiteRtEngine:
     def __init__(self, network: bytes, threads: int = 1):
         self.package, interpreter = _runtime()
         try:
-            with _silent():
+            with silent():
                 self.interpreter = interpreter(model_content=network, num_threads=threads)
                 self.interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
@@ -69,16 +69,3 @@ def _runtime():
         with contextlib.suppress(ImportError):
             return package, importlib.import_module(f"{module}.interpreter").Interpreter
     raise MissingLibrary("engine tflite needs LiteRT: pip install ai-edge-litert")
-
-
-@contextlib.contextmanager
-def _silent():
-    """Keep the runtime's greeting off standard error, which it offers no other way to switch off."""
-    saved = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)

@@ -1,1 +1,1 @@
-"""Sinks: where results go. Each is a context manager with `write(frame, detections)`; `paths` is what it wrote."""
+"""Sinks: where results go, each a `Sink`."""

@@ -8,18 +8,20 @@ from edgemask import draw
 from edgemask.errors import OutputError
 from edgemask.files import replacing
 from edgemask.sinks.names import Names
+from edgemask.sinks.sink import Sink
 from edgemask.video_file import writing_video
 
 
-class Overlays:
-    """Each still as `STEM.overlay.jpg`, a stream as `STEM.overlay.mp4` that appears when it is whole."""
+class Overlays(Sink):
+    """Each still as `STEM.overlay.jpg`, a clip as `STEM.overlay.webm` that appears when it is whole."""
 
     def __init__(self, folder):
-        self.names, self.paths, self.video = Names(folder, "overlay"), [], None
-
-    def __enter__(self) -> "Overlays":
+        super().__init__()
+        self.folder, self.names, self.video = folder, Names(folder, "overlay"), None
         self.stack = contextlib.ExitStack()
-        return self
+
+    def __str__(self):
+        return f"annotated pictures in {self.folder}"
 
     def __exit__(self, *raised):
         return self.stack.__exit__(*raised)
@@ -31,7 +33,7 @@ class Overlays:
             self._write_still(self.names(frame.source, ".jpg"), picture)
             return
         if self.video is None:
-            path = self.names(frame.source, ".mp4")
+            path = self.names(frame.source, ".webm")
             self.video = self.stack.enter_context(writing_video(path, frame.fps, frame.size))
             self.paths.append(path)
         self.video(picture)

@@ -4,20 +4,19 @@ import cv2
 
 from edgemask.files import replacing
 from edgemask.sinks.names import Names
+from edgemask.sinks.sink import Sink
 
 
-class SemanticMaps:
+class SemanticMaps(Sink):
     """The class map of each frame as an 8-bit PNG, 0 background, else the category id: `STEM.semantic.png`,
     for a stream `STEM.semantic/000000.png` and so on."""
 
     def __init__(self, folder):
-        self.names, self.paths = Names(folder, "semantic"), []
+        super().__init__()
+        self.folder, self.names = folder, Names(folder, "semantic")
 
-    def __enter__(self) -> "SemanticMaps":
-        return self
-
-    def __exit__(self, *_):
-        pass
+    def __str__(self):
+        return f"class maps in {self.folder}"
 
     def write(self, frame, detections):
         """Write the frame's class map; raises OutputError."""

@@ -30,9 +30,9 @@ def main(arguments) -> int:
     clip = options.out / "astronaut-clip.mp4"
     pan_and_zoom(pictures.read(ASTRONAUT), clip)
     for source in (ASTRONAUT, clip):
-        records = JsonLines(str(options.out / f"{source.stem}.jsonl"))
+        records = JsonLines(options.out / f"{source.stem}.jsonl")
         overlays = Overlays(options.out)
-        segment(open_camera(source), model, [records, overlays], 0.5)
+        segment(open_camera(source), model, [records, overlays])
         print(f"open {overlays.paths[0]}", file=sys.stderr)
     return 0
 

@@ -5,57 +5,90 @@ import sys
 from pathlib import Path
 
 import edgemask
-from edgemask.arguments import ENGINE_HELP, ENGINE_NAMES, count, parser, score
+from edgemask.arguments import ENGINE_HELP, ENGINE_NAMES, count, file_size, parser, rate, score
 from edgemask.bundle import SHIPPED
-from edgemask.cameras import open_camera
+from edgemask.cameras import SOURCES
+from edgemask.cameras.options import camera_from, camera_options
 from edgemask.errors import OptionError, SourceError
-from edgemask.progress import progress
+from edgemask.loop import Loop
+from edgemask.stopping import stopping
+
+SENTENCES = {"gated": "showed nothing new", "dropped": "came while the model was busy"}
 
 
 def main(arguments) -> int:
     """The verb."""
     options = _options(arguments)
-    camera = open_camera(options.source)
-    if options.jsonl not in (None, "-") and Path(options.jsonl).exists() and Path(options.jsonl).samefile(options.source):
-        raise OptionError(f"--jsonl {options.jsonl} is the source itself: give the records a file of their own")
+    _check(options)
     model = edgemask.load(options.bundle, options.engine, options.threads)
-    return segment(camera, model, sinks_for(options), options.score)
+    size = model.width, model.height
+    camera = camera_from(options, size)
+    if options.fps and not camera.live:
+        raise OptionError(f"--fps is for cameras: every frame of {options.source} is taken")
+    gate = None
+    if options.gate:
+        from edgemask.gate import Gate
+
+        gate = Gate()
+    reopen = None if options.paced or not camera.live else lambda: camera_from(options, size)
+    return segment(
+        camera, model, sinks_for(options, camera.live), threshold=options.score, gate=gate, fps=options.fps,
+        limit=options.frames, reopen=reopen,
+    )  # fmt: skip
 
 
-def segment(camera, model, sinks, threshold: float) -> int:
-    """Run the model on every frame and give the results to the sinks; the exit code is 2 when frames were skipped."""
+def segment(camera, model, sinks, **options) -> int:
+    """Run the model over a camera's frames, say what came of it; the exit code is 2 when frames were skipped."""
     print(f"{model.bundle.manifest['name']} on {model.engines['trunk']}", file=sys.stderr)
-    frames = found = 0
-    with contextlib.ExitStack() as stack:
-        for sink in sinks:
-            stack.enter_context(sink)
-        for frame in progress(camera, "frames", len(camera)):
-            detections = model(frame.rgb).above(threshold)
-            for sink in sinks:
-                sink.write(frame, detections)
-            frames, found = frames + 1, found + len(detections)
-    if not frames:
+    loop = Loop(camera, model, sinks, **options)
+    with stopping(loop.stop) if camera.live else contextlib.nullcontext():
+        loop.run()
+    if not loop.frames and not camera.live:
         raise SourceError("none of the pictures could be read")
-    print(f"{found} instance{'s' * (found != 1)} in {frames} frame{'s' * (frames != 1)}", file=sys.stderr)
-    for sink in sinks:
-        if sink.paths:
-            more = f" and {len(sink.paths) - 1} more beside it" if len(sink.paths) > 1 else ""
-            print(f"wrote {sink.paths[0]}{more}", file=sys.stderr)
+    _summarise(loop)
     if camera.skipped:
         print(f"{camera.skipped} of {len(camera)} could not be read", file=sys.stderr)
     return 2 if camera.skipped else 0
 
 
-def sinks_for(options) -> list:
+def _summarise(loop):
+    print(f"{loop.found} instance{'s' * (loop.found != 1)} in {loop.frames} frame{'s' * (loop.frames != 1)}", file=sys.stderr)
+    for counted, sentence in SENTENCES.items():
+        if number := getattr(loop, counted):
+            print(f"{number} frame{'s' * (number != 1)} {sentence}", file=sys.stderr)
+    for outlet in loop.outlets:
+        if outlet.lost:
+            print(f"{outlet.sink} missed {outlet.lost} of them", file=sys.stderr)
+        if paths := outlet.sink.paths:
+            more = f" and {len(paths) - 1} more beside it" if len(paths) > 1 else ""
+            print(f"wrote {paths[0]}{more}", file=sys.stderr)
+
+
+def sinks_for(options, live: bool) -> list:
     """The sinks the options ask for; records on standard output when they ask for none."""
-    from edgemask.sinks.jsonl import JsonLines
     from edgemask.sinks.overlay import Overlays
+    from edgemask.sinks.recording import Recording
     from edgemask.sinks.semantic import SemanticMaps
 
-    sinks = [JsonLines(options.jsonl)] if options.jsonl else []
-    sinks += [Overlays(options.out)] if options.overlay else []
+    sinks = [_records(target, live, options.max_size) for target in options.jsonl]
+    sinks += [Recording(options.out) if live else Overlays(options.out)] if options.overlay else []
     sinks += [SemanticMaps(options.out)] if options.semantic else []
-    return sinks or [JsonLines("-")]
+    return sinks or [_records("-", live, None)]
+
+
+def _records(target, live, rotate):
+    from edgemask.sinks.jsonl import JsonLines, StandardOutput
+    from edgemask.sinks.server import PREFIXES, JsonServer
+
+    if target == "-":
+        return StandardOutput()
+    return JsonServer(target) if target.startswith(PREFIXES) else JsonLines(target, append=live, rotate=rotate)
+
+
+def _check(options):
+    for target in options.jsonl:
+        if Path(target).exists() and Path(options.source).exists() and Path(target).samefile(options.source):
+            raise OptionError(f"--jsonl {target} is the source itself: give the records a file of their own")
 
 
 def _options(arguments):
@@ -63,14 +96,22 @@ def _options(arguments):
         "run", "Segment a picture, a folder, a video or a camera.",
         "edgemask run clip.mp4 --jsonl masks.jsonl --overlay --out results",
     )  # fmt: skip
-    it.add_argument("source", metavar="SOURCE", help="a picture, a folder, a video file or a camera index")
+    it.add_argument("source", metavar="SOURCE", help=SOURCES)
     it.add_argument("--bundle", default=SHIPPED, metavar="FILE", help="default: the shipped person model")
-    it.add_argument("--out", default=Path("edgemask-out"), type=Path, metavar="DIR",
-                    help="folder for pictures and videos (default edgemask-out)")  # fmt: skip
-    it.add_argument("--jsonl", metavar="FILE|-", help="write one JSON record a frame (the default, to -)")
-    it.add_argument("--overlay", action="store_true", help="draw masks, boxes, classes and scores")
-    it.add_argument("--semantic", action="store_true", help="write class maps: 8-bit PNG, 0 background, else category id")
     it.add_argument("--score", type=score, default=0.5, metavar="T", help="lowest score shown, down to 0.05 (default 0.5)")
     it.add_argument("--engine", choices=ENGINE_NAMES, default="auto", help=ENGINE_HELP)
     it.add_argument("--threads", type=count, metavar="N", help="threads per network (default: all cores but one)")
+    it.add_argument("--frames", type=count, metavar="N", help="end after N frames")
+    it.add_argument("--fps", type=rate, metavar="N", help="look at no more than N frames of a camera a second")
+    it.add_argument("--gate", action="store_true", help="while nothing moves, repeat the last result instead of looking again")
+    camera_options(it)
+    out = it.add_argument_group("results")
+    out.add_argument("--jsonl", action="append", default=[], metavar="FILE|-|unix:PATH|tcp:HOST:PORT",
+                     help="one JSON record a frame (the default, to -), in a file or to whoever connects; may be repeated")  # fmt: skip
+    out.add_argument("--max-size", type=file_size, metavar="SIZE",
+                     help="begin a new FILE after SIZE, for example 100M, and keep FILE.1 (the newest) to FILE.5")  # fmt: skip
+    out.add_argument("--overlay", action="store_true", help="draw masks, boxes, classes and scores")
+    out.add_argument("--semantic", action="store_true", help="write class maps: 8-bit PNG, 0 background, else category id")
+    out.add_argument("--out", default=Path("edgemask-out"), type=Path, metavar="DIR",
+                     help="folder for pictures and videos (default edgemask-out)")  # fmt: skip
     return it.parse_args(arguments)

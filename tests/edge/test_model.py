@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 
@@ -5,7 +6,7 @@ import edgemask
 from edgemask.bundle import TensorInfo
 from edgemask.engines.fake import FakeEngine
 from edgemask.errors import OptionError
-from edgemask.letterbox import letterbox
+from edgemask.letterbox import content_size, letterbox
 from edgemask.proposals import Proposer, anchors
 from edgemask.roi_align import roi_align
 
@@ -107,3 +108,19 @@ def test_letterbox_keeps_aspect_and_pads():
     image, ratio = letterbox(np.full((100, 200, 3), 9, np.uint8), 320, 192, 127)
     assert ratio == 1.6 and image.shape == (192, 320, 3)
     assert (image[:160] == 9).all() and (image[160:] == 127).all()
+
+
+def test_a_frame_resized_by_the_camera_gives_the_same_detections(model, astronaut):
+    wide = cv2.resize(astronaut, (640, 480))
+    size = content_size((640, 480), (model.width, model.height))
+    assert size == (320, 240)
+    content = cv2.resize(wide, size, interpolation=cv2.INTER_AREA)
+    own, given = model(wide), model(wide, content)
+    assert len(own) and own.size == given.size == (640, 480)
+    np.testing.assert_array_equal(own.boxes, given.boxes)
+    np.testing.assert_array_equal(own.masks(), given.masks())
+    # And it is the content that is looked at, not the frame.
+    assert not len(model(wide, np.zeros_like(content)).above(0.5))
+    for wrong in (content[:, :-1], wide, content.astype(np.float32), content[..., 0]):
+        with pytest.raises(ValueError, match=r"content is uint8 \[240, 320, 3\]"):
+            model(wide, wrong)

@@ -55,7 +55,7 @@ def test_every_frame_of_a_clip_has_a_record_and_lands_in_the_video(tmp_path, cli
     found = records(tmp_path / "out.jsonl")
     assert [record["frame"] for record in found] == list(range(60))
     assert sum(bool(record["detections"]) for record in found) > 55
-    video = cv2.VideoCapture(str(tmp_path / "clip.overlay.mp4"))
+    video = cv2.VideoCapture(str(tmp_path / "clip.overlay.webm"))
     assert int(video.get(cv2.CAP_PROP_FRAME_COUNT)) == 60 and video.get(cv2.CAP_PROP_FRAME_WIDTH) == 480
 
 
@@ -139,7 +139,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_no_half_file(tmp_path, clip, ast
 def test_demo_shows_masks_and_tells_where(tmp_path, capsys):
     assert main(["demo", "--out", str(tmp_path)]) == 0
     said = capsys.readouterr().err
-    for name in ("astronaut.overlay.jpg", "astronaut-clip.overlay.mp4", "astronaut.jsonl", "astronaut-clip.jsonl"):
+    for name in ("astronaut.overlay.jpg", "astronaut-clip.overlay.webm", "astronaut.jsonl", "astronaut-clip.jsonl"):
         assert (tmp_path / name).stat().st_size > 1000 and str(tmp_path / name) in said
     assert len(records(tmp_path / "astronaut-clip.jsonl")) == 60
 
@@ -247,7 +247,7 @@ def test_the_maps_of_a_longer_clip_do_not_stay(tmp_path, clip):
 
 
 def test_an_unexpected_failure_is_a_sentence_and_exit_1_and_a_traceback_only_on_demand(monkeypatch, capsys, astronaut_path):
-    monkeypatch.setattr("edgemask.verbs.run.open_camera", lambda source: 1 / 0)
+    monkeypatch.setattr("edgemask.verbs.run.camera_from", lambda *_: 1 / 0)
     assert main(["run", str(astronaut_path)]) == 1
     assert "ZeroDivisionError" in capsys.readouterr().err
     with pytest.raises(ZeroDivisionError):
