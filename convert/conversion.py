@@ -77,14 +77,18 @@ class Conversion:
     def to_int8(self, source):
         """Calibrate on a folder, a video or a COCO json and quantise, each stage with the ranges that serve its
         outputs better on pictures that took no part."""
-        self.chosen = choose(source, PICTURES)
-        self.used, self.compared = self.chosen.split(3)
-        self.quantiser = Quantiser(self.exported, self.models["float"], self.used)
+        self.observe(source)
         found = {}
         for technique in progress([Technique(mse, True, True) for mse in (False, True)], "quantising"):
             self.quantise(dict.fromkeys(STAGES, technique), ("tflite",))
             found[technique] = self.decibels()
         self.quantise({stage: max(found, key=lambda one, stage=stage: found[one][stage]) for stage in STAGES})
+
+    def observe(self, source):
+        """Look at a calibration set, so that `quantise` can follow any plan."""
+        self.chosen = choose(source, PICTURES)
+        self.used, self.compared = self.chosen.split(3)
+        self.quantiser = Quantiser(self.exported, self.models["float"], self.used)
 
     def quantise(self, plan: dict[str, Technique], engines=ENGINES):
         """Quantise each stage by its technique; `agreed` then says how these engines agree with float, and with each

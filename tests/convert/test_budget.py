@@ -11,10 +11,10 @@ torch = pytest.importorskip("torch")
 
 import edgemask  # noqa: E402
 from edgemask.bundle import SHIPPED  # noqa: E402
+from edgemask.calibration.calibrate import Technique  # noqa: E402
 from edgemask.cli import main  # noqa: E402
 from edgemask.convert.conversion import Conversion  # noqa: E402
 from edgemask.engines.litert import LiteRtEngine  # noqa: E402
-from edgemask.letterbox import letterbox  # noqa: E402
 from edgemask.manifest import STAGES  # noqa: E402
 
 pytestmark = pytest.mark.calibration
@@ -58,19 +58,19 @@ def test_a_budget_that_cannot_be_met_fails_with_the_best_reached(budget, capsys)
 def test_last_layers_in_float_are_so_in_both_engines(three_classes, astronaut):
     folder = three_classes[0].parent
     with Conversion(folder / "three.safetensors", 320, 192) as conversion:
-        conversion.to_int8(folder / "set")
+        conversion.observe(folder / "set")
+        conversion.quantise(dict.fromkeys(STAGES, Technique(False, False, False)))
         last = conversion.quantiser.last_layers(conversion.plan)
         assert sorted(last)[:3] == [("box", ("box_deltas",)), ("box", ("box_scores",)), ("mask", ("mask_logits",))]
         assert [len(outputs) for stage, outputs in last if stage == "trunk"] == [4, 4]
-        whole = conversion.decibels()
-        plan = dict(conversion.plan)
+        whole, plan = conversion.decibels(), dict(conversion.plan)
         for stage, outputs in last:
             plan[stage] = replace(plan[stage], floats=plan[stage].floats + outputs)
         conversion.quantise(plan)
         mixed, found, (_, path) = conversion.decibels(), conversion.agreed, conversion.write(folder / "mixed.edgemask")
     assert all(mixed[stage] > whole[stage] for stage in ("box", "mask"))
     for name, row in found.items():
-        assert row["equal"] == 1 if name in ("p3", "p4", "p5") else row["steps"] < 1e-3, name
+        assert row["equal"] == 1 if name in ("p3", "p4", "p5") else row["steps"] < 1e-4, name
     onnx, tflite = (edgemask.load(path, engine=engine, threads=1) for engine in ("onnx", "tflite"))
     for stage in STAGES:
         for model in (onnx, tflite):
@@ -78,13 +78,10 @@ def test_last_layers_in_float_are_so_in_both_engines(three_classes, astronaut):
             assert all((dtype == "float32") == (name not in ("p3", "p4", "p5")) for name, dtype in dtypes.items())
         taken, total, partitions = LiteRtEngine(tflite.bundle.read(stage, "tflite")).delegated()
         assert taken == total and partitions == 1
-    image, _ = letterbox(astronaut, 320, 192, 127)
-    trunk, other = onnx.engines["trunk"](image[None]), tflite.engines["trunk"](image[None])
-    assert trunk["objectness_0"].dtype == np.float32
-    np.testing.assert_allclose(trunk["deltas_1"], other["deltas_1"], atol=1e-4)
-    one, two = onnx(astronaut), tflite(astronaut)
-    assert len(one) == len(two) > 0
-    np.testing.assert_allclose(one.boxes, two.boxes, atol=0.1)
+    one, other = onnx(astronaut), tflite(astronaut)
+    assert len(one) == len(other) > 0
+    np.testing.assert_allclose(one.boxes[0], other.boxes[0], atol=0.01)
+    np.testing.assert_allclose(one.grids[0], other.grids[0], atol=1e-3)
 
 
 def test_a_set_unlike_the_world_fails_the_budget_and_writes_nothing(checkpoint, shared, tmp_path, capsys):
