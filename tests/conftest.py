@@ -1,7 +1,7 @@
-"""What several suites need: real pictures, the shipped model, a freshly converted one."""
+"""What several suites need: real pictures, the shipped model and its float reference."""
 
-import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -52,15 +52,12 @@ def model() -> edgemask.Model:
 
 
 @pytest.fixture(scope="session")
-def converted(tmp_path_factory, checkpoint, shared):
-    """The shipped checkpoint converted on a dozen real pictures: (int8 bundle path, float bundle path)."""
+def converted(tmp_path_factory, checkpoint):
+    """(A copy of the shipped bundle, its float reference made from the checkpoint beside it)."""
     from edgemask.cli import main
 
     folder = tmp_path_factory.mktemp("converted")
-    person = shared / "data" / "person"
-    images = json.loads((person / "train.json").read_text())["images"][::360]
-    content = {"images": [{**image, "file_name": str(person / "train" / image["file_name"])} for image in images]}
-    (folder / "few.json").write_text(json.dumps(content))
-    out = folder / "person.edgemask"
-    assert main(["convert", str(checkpoint), "--calibration", str(folder / "few.json"), "-o", str(out)]) == 0
-    return out, out.with_name("person-float.edgemask")
+    int8, exact = folder / "person.edgemask", folder / "person-float.edgemask"
+    shutil.copy(SHIPPED, int8)
+    assert main(["convert", str(checkpoint), "--float", "-o", str(exact)]) == 0
+    return int8, exact
