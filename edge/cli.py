@@ -16,6 +16,7 @@ VERBS = {
     "inspect": ("edgemask.verbs.inspect:main", "show what is in a bundle"),
     "evaluate": ("edgemask.verbs.evaluate:main", "measure box and mask AP on a COCO set"),
     "capture": ("edgemask.verbs.capture:main", "record calibration pictures on the device"),
+    "config": ("edgemask.verbs.config:main", "check a configuration file"),
     "convert": ("edgemask.convert.command:main", "convert a float checkpoint to an int8 bundle"),
 }
 

@@ -9,6 +9,7 @@ from edgemask.arguments import ENGINE_HELP, ENGINE_NAMES, count, file_size, pars
 from edgemask.bundle import SHIPPED
 from edgemask.cameras import SOURCES
 from edgemask.cameras.options import camera_from, camera_options
+from edgemask.configuration import config_option, parse
 from edgemask.errors import OptionError, SourceError
 from edgemask.loop import Loop
 from edgemask.stopping import stopping
@@ -18,8 +19,7 @@ SENTENCES = {"gated": "showed nothing new", "dropped": "came while the model was
 
 def main(arguments) -> int:
     """The verb."""
-    options = _options(arguments)
-    _check(options)
+    options = read_options(arguments)
     model = edgemask.load(options.bundle, options.engine, options.threads)
     size = model.width, model.height
     camera = camera_from(options, size)
@@ -32,8 +32,8 @@ def main(arguments) -> int:
         gate = Gate()
     reopen = None if options.paced or not camera.live else lambda: camera_from(options, size)
     return segment(
-        camera, model, sinks_for(options, camera.live), threshold=options.score, gate=gate, fps=options.fps,
-        limit=options.frames, reopen=reopen,
+        camera, model, sinks_for(options, camera.live), threshold=options.score, gate=gate,
+        tracker=_tracker(options, camera), fps=options.fps, limit=options.frames, reopen=reopen,
     )  # fmt: skip
 
 
@@ -64,6 +64,16 @@ def _summarise(loop):
             print(f"wrote {paths[0]}{more}", file=sys.stderr)
 
 
+def _tracker(options, camera):
+    if not options.track:
+        return None
+    if not camera.live and camera.fps is None:
+        raise OptionError(f"--track is for videos and cameras: the pictures of {options.source} are not one after the other")
+    from edgemask.tracking import Tracker
+
+    return Tracker(options.score)
+
+
 def sinks_for(options, live: bool) -> list:
     """The sinks the options ask for; records on standard output when they ask for none."""
     from edgemask.sinks.overlay import Overlays
@@ -91,7 +101,8 @@ def _check(options):
             raise OptionError(f"--jsonl {target} is the source itself: give the records a file of their own")
 
 
-def _options(arguments):
+def read_options(arguments):
+    """The verb's options, from the command line and a configuration file. Raises OptionError."""
     it = parser(
         "run", "Segment a picture, a folder, a video or a camera.",
         "edgemask run clip.mp4 --jsonl masks.jsonl --overlay --out results",
@@ -104,6 +115,7 @@ def _options(arguments):
     it.add_argument("--frames", type=count, metavar="N", help="end after N frames")
     it.add_argument("--fps", type=rate, metavar="N", help="look at no more than N frames of a camera a second")
     it.add_argument("--gate", action="store_true", help="while nothing moves, repeat the last result instead of looking again")
+    it.add_argument("--track", action="store_true", help="give everybody an id that stays from frame to frame")
     camera_options(it)
     out = it.add_argument_group("results")
     out.add_argument("--jsonl", action="append", default=[], metavar="FILE|-|unix:PATH|tcp:HOST:PORT",
@@ -114,4 +126,7 @@ def _options(arguments):
     out.add_argument("--semantic", action="store_true", help="write class maps: 8-bit PNG, 0 background, else category id")
     out.add_argument("--out", default=Path("edgemask-out"), type=Path, metavar="DIR",
                      help="folder for pictures and videos (default edgemask-out)")  # fmt: skip
-    return it.parse_args(arguments)
+    config_option(it)
+    options = parse(it, arguments)
+    _check(options)
+    return options
