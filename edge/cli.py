@@ -17,6 +17,7 @@ VERBS = {
     "evaluate": ("edgemask.verbs.evaluate:main", "measure box and mask AP on a COCO set"),
     "capture": ("edgemask.verbs.capture:main", "record calibration pictures on the device"),
     "config": ("edgemask.verbs.config:main", "check a configuration file"),
+    "service": ("edgemask.verbs.service:main", "run a configuration as a systemd service"),
     "convert": ("edgemask.convert.command:main", "convert a float checkpoint to an int8 bundle"),
 }
 

@@ -79,11 +79,12 @@ def sinks_for(options, live: bool) -> list:
     from edgemask.sinks.overlay import Overlays
     from edgemask.sinks.recording import Recording
     from edgemask.sinks.semantic import SemanticMaps
+    from edgemask.sinks.systemd import from_environment
 
     sinks = [_records(target, live, options.max_size) for target in options.jsonl]
     sinks += [Recording(options.out) if live else Overlays(options.out)] if options.overlay else []
     sinks += [SemanticMaps(options.out)] if options.semantic else []
-    return sinks or [_records("-", live, None)]
+    return from_environment() + (sinks or [_records("-", live, None)])
 
 
 def _records(target, live, rotate):
