@@ -26,3 +26,11 @@ def saturates_int8() -> bool:
 def default_threads() -> int:
     """All cores but one, which the camera and the sinks need."""
     return max(1, (os.cpu_count() or 1) - 1)
+
+
+def temperature() -> float | None:
+    """The CPU's temperature in °C; None where Linux does not tell."""
+    try:
+        return int(Path("/sys/class/thermal/thermal_zone0/temp").read_text()) / 1000
+    except (OSError, ValueError):
+        return None
