@@ -35,11 +35,12 @@ class Tracker:
         now = frame.number / frame.fps if frame.stamp is None else frame.stamp / 1e9
         known = [track for track in self.tracks if now - track.seen <= self.memory and track.within(detections.size, now)]
         strong, weak = detections.scores >= self.start, detections.scores >= self.start / 2
-        # Whoever is in sight comes before whoever may be about to show up again.
-        lately = [track for track in known if track.seen == self.looked]
-        lost = [track for track in known if track.seen != self.looked]
+        # Whoever is in sight comes before whoever may be about to show up again, and a new face comes last.
+        lately = [track for track in known if track.id and track.seen == self.looked]
+        lost = [track for track in known if track.id and track.seen != self.looked]
+        new = [track for track in known if not track.id]
         found, self.looked = np.zeros(len(detections), np.int64), now
-        for tracks, wanted in ((lately, strong), (lost, strong), (lately, weak)):
+        for tracks, wanted in ((lately, strong), (lost, strong), (lately, weak), (new, strong)):
             free = [track for track in tracks if track.seen != now]
             for track, row in self._matches(free, np.flatnonzero(wanted & (found == 0)), detections, now):
                 track.update(detections.boxes[row], now)
