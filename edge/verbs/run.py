@@ -12,6 +12,7 @@ from edgemask.cameras.options import camera_from, camera_options
 from edgemask.configuration import config_option, parse
 from edgemask.errors import OptionError, SourceError
 from edgemask.loop import Loop
+from edgemask.sinks.mqtt_options import check_mqtt, mqtt_options
 from edgemask.stopping import stopping
 
 SENTENCES = {"gated": "showed nothing new", "dropped": "came while the model was busy"}
@@ -25,6 +26,8 @@ def main(arguments) -> int:
     camera = camera_from(options, size)
     if options.fps and not camera.live:
         raise OptionError(f"--fps is for cameras: every frame of {options.source} is taken")
+    if options.mqtt and not camera.live:
+        raise OptionError(f"--mqtt is for cameras: --paced plays a video as if it were one, and {options.source} is not played so")
     gate = None
     if options.gate:
         from edgemask.gate import Gate
@@ -32,7 +35,7 @@ def main(arguments) -> int:
         gate = Gate()
     reopen = None if options.paced or not camera.live else lambda: camera_from(options, size)
     return segment(
-        camera, model, sinks_for(options, camera.live), threshold=options.score, gate=gate,
+        camera, model, sinks_for(options, camera.live, model.bundle.classes), threshold=options.score, gate=gate,
         tracker=_tracker(options, camera), fps=options.fps, limit=options.frames, reopen=reopen,
     )  # fmt: skip
 
@@ -65,7 +68,7 @@ def _summarise(loop):
 
 
 def _tracker(options, camera):
-    if not options.track:
+    if not (options.track or options.mqtt):
         return None
     if not camera.live and camera.fps is None:
         raise OptionError(f"--track is for videos and cameras: the pictures of {options.source} are not one after the other")
@@ -74,8 +77,9 @@ def _tracker(options, camera):
     return Tracker(options.score)
 
 
-def sinks_for(options, live: bool) -> list:
-    """The sinks the options ask for; records on standard output when they ask for none."""
+def sinks_for(options, live: bool, classes) -> list:
+    """The sinks the options ask for, given the bundle's classes; records on standard output when they ask for none."""
+    from edgemask.sinks.mqtt_options import mqtt_from
     from edgemask.sinks.overlay import Overlays
     from edgemask.sinks.recording import Recording
     from edgemask.sinks.semantic import SemanticMaps
@@ -84,6 +88,7 @@ def sinks_for(options, live: bool) -> list:
     sinks = [_records(target, live, options.max_size) for target in options.jsonl]
     sinks += [Recording(options.out) if live else Overlays(options.out)] if options.overlay else []
     sinks += [SemanticMaps(options.out)] if options.semantic else []
+    sinks += mqtt_from(options, classes)
     return from_environment() + (sinks or [_records("-", live, None)])
 
 
@@ -97,6 +102,7 @@ def _records(target, live, rotate):
 
 
 def _check(options):
+    check_mqtt(options)
     for target in options.jsonl:
         if Path(target).exists() and Path(options.source).exists() and Path(target).samefile(options.source):
             raise OptionError(f"--jsonl {target} is the source itself: give the records a file of their own")
@@ -127,6 +133,7 @@ def read_options(arguments):
     out.add_argument("--semantic", action="store_true", help="write class maps: 8-bit PNG, 0 background, else category id")
     out.add_argument("--out", default=Path("edgemask-out"), type=Path, metavar="DIR",
                      help="folder for pictures and videos (default edgemask-out)")  # fmt: skip
+    mqtt_options(it)
     config_option(it)
     options = parse(it, arguments)
     _check(options)
