@@ -1,6 +1,9 @@
 """What several suites need: real pictures, the shipped model, a freshly converted one."""
 
 import os
+import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -59,3 +62,24 @@ def converted(tmp_path_factory, checkpoint, shared):
     calibration = shared / "data" / "person" / "train.json"
     assert main(["convert", str(checkpoint), "--calibration", str(calibration), "-o", str(out)]) == 0
     return out, out.with_name("person-float.edgemask")
+
+
+@pytest.fixture(scope="session")
+def install_in(tmp_path_factory):
+    """`install_in(root)` runs README's commands for a Pi in a Debian root, which brings what apt brings on a Pi."""
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (block,) = (block for block in blocks if "--system-site-packages" in block)
+    commands = "".join(line for line in block.splitlines(True) if "apt install" not in line and "edgemask run" not in line)
+    source = tmp_path_factory.mktemp("source") / "edgemask"
+    # A copy: setuptools puts into a wheel whatever an earlier build left behind in the checkout.
+    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".git", "build", "*.egg-info", "*.part"))
+
+    def install(root: Path):
+        clone = root / "opt" / "clone"
+        for old in (clone, root / "opt" / "edgemask"):
+            shutil.rmtree(old, ignore_errors=True)
+        shutil.copytree(source, clone)
+        script = f'set -e\nsudo() {{ "$@"; }}\ncd /opt/clone\n{commands}'
+        subprocess.run(["chroot", root, "bash", "-c", script], check=True, env={"PATH": "/usr/sbin:/usr/bin", "HOME": "/root"})
+
+    return install

@@ -1,0 +1,73 @@
+"""Debian bookworm with edgemask in it, booted under its own systemd."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+
+
+class Machine:
+    """A root booted by systemd-nspawn, which forgets what is written in it; the folder `work` is its /work."""
+
+    def __init__(self, root, work):
+        self.log = work / "console"
+        command = ["systemd-nspawn", "--boot", "--register=no", "--keep-unit", "--volatile=overlay", f"--directory={root}",
+                   f"--bind={work}:/work", "--machine=edgemask-test", "--console=pipe"]  # fmt: skip
+        with self.log.open("wb") as console:
+            self.nspawn = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console)
+        self.wait(lambda: self._leader() and self("systemctl", "is-system-running").stdout.strip() in ("running", "degraded"))
+
+    def __call__(self, *command) -> subprocess.CompletedProcess:
+        """A command in the machine, as root."""
+        enter = ["nsenter", f"--target={self._leader()}", "--mount", "--uts", "--ipc", "--pid", "--cgroup", "--root", "--wd"]
+        return subprocess.run([*enter, *command], capture_output=True, text=True, timeout=120)
+
+    def show(self, name):
+        """A property of the service."""
+        return self("systemctl", "show", "edgemask", f"--property={name}", "--value").stdout.strip()
+
+    def wait(self, condition, seconds=120):
+        """Until the condition holds."""
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end and self.nspawn.poll() is None, self.log.read_text(errors="replace")[-3000:]
+            time.sleep(0.2)
+
+    def _leader(self):
+        return subprocess.run(["pgrep", "--parent", str(self.nspawn.pid)], capture_output=True, text=True).stdout.strip()
+
+    def close(self):
+        self.nspawn.send_signal(signal.SIGTERM)
+        try:
+            self.nspawn.wait(30)
+        except subprocess.TimeoutExpired:
+            self.nspawn.kill()
+
+
+@pytest.fixture(scope="session")
+def root(install_in) -> Path:
+    """The root with this checkout installed as README says."""
+    needed = ("mmdebstrap", "systemd-nspawn", "nsenter")
+    if sys.platform != "linux" or os.geteuid() or not all(map(shutil.which, needed)):
+        assert not os.environ.get("CI"), "CI must be root and have mmdebstrap and systemd-nspawn"
+        pytest.skip("the service under systemd needs root and apt install mmdebstrap systemd-container")
+    folder = Path(subprocess.check_output([HERE / "root.sh"], text=True).strip())
+    install_in(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def machine(root, shared, tmp_path_factory):
+    work = tmp_path_factory.mktemp("machine")
+    shutil.copy(shared / "media" / "one-by-one-person-detection.mp4", work / "clip.mp4")
+    work.chmod(0o755)
+    booted = Machine(root, work)
+    yield booted
+    booted.close()
