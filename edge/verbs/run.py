@@ -14,6 +14,7 @@ from edgemask.errors import OptionError, SourceError
 from edgemask.loop import Loop
 from edgemask.sinks.mqtt_options import check_mqtt, mqtt_options
 from edgemask.stopping import stopping
+from edgemask.web.options import web_from, web_options
 
 SENTENCES = {"gated": "showed nothing new", "dropped": "came while the model was busy"}
 
@@ -88,7 +89,7 @@ def sinks_for(options, live: bool, classes) -> list:
     sinks = [_records(target, live, options.max_size) for target in options.jsonl]
     sinks += [Recording(options.out) if live else Overlays(options.out)] if options.overlay else []
     sinks += [SemanticMaps(options.out)] if options.semantic else []
-    sinks += mqtt_from(options, classes)
+    sinks += mqtt_from(options, classes) + web_from(options)
     return from_environment() + (sinks or [_records("-", live, None)])
 
 
@@ -134,6 +135,7 @@ def read_options(arguments):
     out.add_argument("--out", default=Path("edgemask-out"), type=Path, metavar="DIR",
                      help="folder for pictures and videos (default edgemask-out)")  # fmt: skip
     mqtt_options(it)
+    web_options(it)
     config_option(it)
     options = parse(it, arguments)
     _check(options)
