@@ -51,22 +51,14 @@ class Pi:
 
 
 @pytest.fixture(scope="session")
-def root(tmp_path_factory) -> Path:
-    """The root with this checkout installed from its wheel."""
+def root(install_in) -> Path:
+    """The root with this checkout installed as README says."""
     able = sys.platform == "linux" and os.geteuid() == 0 and shutil.which("mmdebstrap") and shutil.which("unshare")
     if not able:
         assert not os.environ.get("CI"), "CI must be root and have mmdebstrap"
         pytest.skip("the virtual Pi camera needs root and apt install mmdebstrap")
     folder = Path(subprocess.check_output([HERE / "root.sh"], text=True).strip())
-    # From a copy: setuptools puts into a wheel whatever an earlier build left behind in the checkout.
-    source, wheels = tmp_path_factory.mktemp("source") / "edgemask", tmp_path_factory.mktemp("wheels")
-    shutil.copytree(HERE.parents[1], source, ignore=shutil.ignore_patterns(".git", "build", "*.egg-info", "*.part"))
-    subprocess.run([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", wheels, source], check=True)
-    (wheel,) = wheels.glob("edgemask-*.whl")
-    shutil.copy(wheel, folder / "opt")
-    install = ["chroot", folder, "/opt/edgemask/bin/pip", "install", "-q"]
-    subprocess.run([*install, f"/opt/{wheel.name}"], check=True)  # what it depends on
-    subprocess.run([*install, "--no-deps", "--force-reinstall", f"/opt/{wheel.name}"], check=True)  # it, changed or not
+    install_in(folder)
     return folder
 
 

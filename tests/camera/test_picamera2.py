@@ -36,6 +36,13 @@ def test_real_pictures_in_masks_out(pi, scenes):
     assert sure > 15
 
 
+def test_readme_s_commands_leave_apt_s_numpy_alone(pi):
+    program = "import numpy, simplejpeg, picamera2; print(numpy.__version__, numpy.__file__)"
+    system, environment = (pi.run(python, "-c", program) for python in ("/usr/bin/python3", "/opt/edgemask/bin/python"))
+    assert system.returncode == environment.returncode == 0, environment.stderr
+    assert environment.stdout == system.stdout and "/usr/lib/python3/dist-packages/" in environment.stdout
+
+
 def test_a_thousand_frames_leak_no_request(pi):
     done = pi.run("edgemask", "run", "picamera2", "--frames", "1000", VIRTUAL_FPS="60", VIRTUAL_LOG="/work/log")
     assert done.returncode == 0, done.stderr

@@ -41,7 +41,7 @@ class Machine:
             time.sleep(0.2)
 
     def _leader(self):
-        return subprocess.run(["pgrep", "--parent", str(self.nspawn.pid)], capture_output=True, text=True).stdout.strip()
+        return Path(f"/proc/{self.nspawn.pid}/task/{self.nspawn.pid}/children").read_text().strip()
 
     def close(self):
         self.nspawn.send_signal(signal.SIGTERM)
