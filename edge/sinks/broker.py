@@ -97,7 +97,10 @@ class Connection:
         self.client.on_connect_fail = self._on_connect_fail
         for topic, call in heard.items():
             self.client.message_callback_add(topic, lambda client, data, message, call=call: call(message.payload))
-        self.client.connect_async(broker.host, broker.port, keepalive=self.KEEPALIVE)
+
+    def open(self):
+        """Begin to connect, in a thread of its own."""
+        self.client.connect_async(self.broker.host, self.broker.port, keepalive=self.KEEPALIVE)
         self.client.loop_start()
 
     @property

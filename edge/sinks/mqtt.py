@@ -50,6 +50,7 @@ class Mqtt(Sink):
         heard = {STATUS: lambda text: self._introduce() if text == b"online" else None}
         name = f"edgemask-{self.name}"
         self.connection = Connection(self.broker, name, self.topic("availability"), self._introduce, heard)
+        self.connection.open()
         return self
 
     def __exit__(self, *_):
