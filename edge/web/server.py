@@ -86,6 +86,7 @@ class Server:
             self.port = server.sockets[0].getsockname()[1]
             self.ready.set()
             await self.ending.wait()
+            self.fresh.set()  # those who wait for a picture leave
 
     def _respond(self, connection, request):
         path = request.path.partition("?")[0]
@@ -99,9 +100,10 @@ class Server:
         self.viewers += 1
         seen = self.newest
         try:
-            while True:
-                while self.newest is seen:
+            while not self.ending.is_set():
+                if self.newest is seen:
                     await self.fresh.wait()
+                    continue
                 seen = self.newest
                 async with asyncio.timeout(self.STALL):
                     await connection.send(seen.message)
