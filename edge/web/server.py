@@ -83,7 +83,7 @@ class Server:
     async def _serve(self):
         options = {"compression": None, "max_size": 1024, "close_timeout": 1, "server_header": None, "logger": _knocking}
         async with serve(self._view, self.access.host, self.access.port, process_request=self._respond, **options) as server:
-            self.port = server.sockets[0].getsockname()[1]
+            self.port = min(server.sockets, key=lambda one: one.family).getsockname()[1]  # IPv4's, where port 0 gave two
             self.ready.set()
             await self.ending.wait()
             self.fresh.set()  # those who wait for a picture leave
