@@ -8,7 +8,8 @@ import tempfile
 import threading
 from pathlib import Path
 
-from edgemask.benchmarks.faults import until
+from edgemask.benchmarks.waiting import until
+from edgemask.errors import MissingLibrary
 from edgemask.sinks.broker import paho_client
 
 
@@ -33,7 +34,9 @@ class Mosquitto:
         return f"mqtt://127.0.0.1:{self.port}"
 
     def start(self):
-        """Run it; back when it listens."""
+        """Run it; back when it listens. Raises MissingLibrary."""
+        if not self.path():
+            raise MissingLibrary("this needs mosquitto: apt install mosquitto")
         config, listener = Path(self.folder.name, "conf"), f"listener {self.port} 127.0.0.1"
         # Started by root it would otherwise become a user who may not read the tests' certificates.
         config.write_text("\n".join([listener, "user root", *(self.settings or ["allow_anonymous true"]), ""]))

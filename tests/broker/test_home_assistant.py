@@ -11,7 +11,7 @@ import re
 import jinja2
 import pytest
 
-from edgemask.benchmarks.faults import until
+from edgemask.benchmarks.waiting import until
 from edgemask.sinks.home_assistant import discovery
 
 pytestmark = pytest.mark.broker

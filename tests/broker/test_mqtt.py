@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
-from edgemask.benchmarks.faults import until
 from edgemask.benchmarks.mosquitto import Listener
+from edgemask.benchmarks.waiting import until
 from edgemask.sinks.broker import Broker, Connection
 from edgemask.video_file import writing_video
 
@@ -119,7 +119,6 @@ def test_a_broker_that_stops_and_returns(sink, bench, broker, people):
             states = len(listener.on("state"))
             assert until(lambda: len(listener.on("state")) > states + 1)
     assert bench.once(f"{broker.url} is gone; trying again until it works", f"{broker.url} works again")
-    assert loop.outlets[0].lost == 0
 
 
 @pytest.fixture(scope="module")

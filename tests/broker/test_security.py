@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from edgemask.benchmarks.faults import until
 from edgemask.benchmarks.mosquitto import Listener, Mosquitto
+from edgemask.benchmarks.waiting import until
 from edgemask.sinks.broker import Broker
 from edgemask.sinks.mqtt import Mqtt
 
