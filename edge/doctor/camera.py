@@ -40,7 +40,7 @@ def numpy_abi(device):
 def contiguous_memory(device):
     total = device.memory.get("CmaTotal", CMA)
     if device.is_pi and total < CMA:
-        yield Finding("EM204", f"only {total >> 20} MiB of contiguous memory (CMA) for camera buffers, {CMA >> 20} are needed",
+        yield Finding("EM204", f"only {total >> 20} MiB of contiguous memory (CMA), where the camera's buffers lie",
                       "put dtoverlay=vc4-kms-v3d,cma-128 into /boot/firmware/config.txt, sudo reboot")  # fmt: skip
 
 

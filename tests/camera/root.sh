@@ -15,6 +15,7 @@ trap 'rm -rf "$building"' EXIT
 mmdebstrap --quiet --variant=apt --aptopt='Acquire::Retries "5"' --aptopt='Apt::Install-Recommends "false"' \
     --include=python3-pip,python3-venv,python3-numpy,python3-prctl,python3-piexif,python3-jsonschema,python3-pil \
     --include=python3-tqdm,python3-av,python3-libarchive-c,ca-certificates,gcc,libc6-dev,python3-dev,libcap-dev \
+    --include=systemd-sysv,udev,dbus \
     --include=python3-libcamera/trixie-backports,libcamera-ipa/trixie-backports,libcamera0.7/trixie-backports \
     trixie "$building" "deb $mirror trixie main" "deb $mirror trixie-backports main" >&2
 

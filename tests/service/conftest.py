@@ -1,4 +1,4 @@
-"""Debian bookworm with edgemask in it, booted under its own systemd."""
+"""Debian with edgemask in it, booted under its own systemd: Bookworm with a clip, Trixie with the virtual Pi camera."""
 
 import os
 import shutil
@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 
 
 class Machine:
     """A root booted by systemd-nspawn, which forgets what is written in it; the folder `work` is its /work."""
 
-    def __init__(self, root, work):
-        self.log = work / "console"
+    def __init__(self, root, work, source):
+        self.log, self.source = work / "console", source
         command = ["systemd-nspawn", "--boot", "--register=no", "--keep-unit", "--volatile=overlay", f"--directory={root}",
                    f"--bind={work}:/work", "--machine=edgemask-test", "--console=pipe"]  # fmt: skip
         with self.log.open("wb") as console:
@@ -52,22 +52,37 @@ class Machine:
 
 
 @pytest.fixture(scope="session")
-def root(install_in) -> Path:
-    """The root with this checkout installed as README says."""
+def make_root(install_in):
+    """`make_root(script)` is the root that a script builds, with this checkout installed as README says."""
     needed = ("mmdebstrap", "systemd-nspawn", "nsenter")
     if sys.platform != "linux" or os.geteuid() or not all(map(shutil.which, needed)):
         assert not os.environ.get("CI"), "CI must be root and have mmdebstrap and systemd-nspawn"
         pytest.skip("the service under systemd needs root and apt install mmdebstrap systemd-container")
-    folder = Path(subprocess.check_output([HERE / "root.sh"], text=True).strip())
-    install_in(folder)
-    return folder
+
+    def make(script):
+        folder = Path(subprocess.check_output([TESTS / script], text=True).strip())
+        install_in(folder)
+        return folder
+
+    return make
 
 
 @pytest.fixture(scope="session")
-def machine(root, shared, tmp_path_factory):
+def bookworm(make_root) -> Path:
+    return make_root("service/root.sh")
+
+
+@pytest.fixture(scope="session", params=["bookworm", "trixie"])
+def machine(request, make_root, tmp_path_factory):
+    """A booted machine; its `source` is a clip on Bookworm, on Trixie the virtual Pi camera."""
     work = tmp_path_factory.mktemp("machine")
-    shutil.copy(shared / "media" / "one-by-one-person-detection.mp4", work / "clip.mp4")
     work.chmod(0o755)
-    booted = Machine(root, work)
+    if request.param == "bookworm":
+        root, source = request.getfixturevalue("bookworm"), "/work/clip.mp4"
+        shutil.copy(request.getfixturevalue("shared") / "media" / "one-by-one-person-detection.mp4", work / "clip.mp4")
+    else:
+        root, source = make_root("camera/root.sh"), "picamera2"
+        request.getfixturevalue("virtual_camera")(work)
+    booted = Machine(root, work, source)
     yield booted
     booted.close()

@@ -15,23 +15,23 @@ def run(root, *command, **environment):
     return subprocess.run(["chroot", root, *command], capture_output=True, text=True, env={**ENVIRONMENT, **environment})
 
 
-def test_numpy_stays_apt_s_and_what_was_built_against_it_works(root):
-    system, environment = (run(root, python, "-c", NUMPY) for python in ("/usr/bin/python3", "/opt/edgemask/bin/python"))
+def test_numpy_stays_apt_s_and_what_was_built_against_it_works(bookworm):
+    system, environment = (run(bookworm, python, "-c", NUMPY) for python in ("/usr/bin/python3", "/opt/edgemask/bin/python"))
     assert system.returncode == environment.returncode == 0, environment.stderr
     assert environment.stdout == system.stdout == "1.24.2 /usr/lib/python3/dist-packages/numpy/__init__.py b'\\xff\\xd8'\n"
 
 
-def test_the_demo_runs(root):
-    done = run(root, "sh", "-c", "cd $(mktemp -d) && /opt/edgemask/bin/edgemask demo && test -s edgemask-demo/astronaut.overlay.jpg")
+def test_the_demo_runs(bookworm):
+    done = run(bookworm, "sh", "-c", "cd $(mktemp -d) && /opt/edgemask/bin/edgemask demo && test -s edgemask-demo/astronaut.overlay.jpg")
     assert done.returncode == 0, done.stderr
 
 
-def test_doctor_tells_of_a_numpy_that_came_over_apt_s(root):
+def test_doctor_tells_of_a_numpy_that_came_over_apt_s(bookworm):
     """simplejpeg here is a real one built against numpy 1, as Raspberry Pi OS has it; numpy 2 is laid over apt's for one call."""
     doctor = ["/opt/edgemask/bin/edgemask", "doctor", "--json"]
-    assert "EM203" not in run(root, *doctor).stdout
-    added = run(root, "/opt/edgemask/bin/pip", "install", "-q", "--no-deps", "--target", "/opt/numpy2", "numpy==2.2.4")
+    assert "EM203" not in run(bookworm, *doctor).stdout
+    added = run(bookworm, "/opt/edgemask/bin/pip", "install", "-q", "--no-deps", "--target", "/opt/numpy2", "numpy==2.2.4")
     assert added.returncode == 0, added.stderr
-    done = run(root, *doctor, PYTHONPATH="/opt/numpy2")
+    done = run(bookworm, *doctor, PYTHONPATH="/opt/numpy2")
     (found,) = (one for one in json.loads(done.stdout)["findings"] if one["code"] == "EM203")
     assert done.returncode == 1 and "pip uninstall -y numpy" in found["fix"]
