@@ -39,6 +39,8 @@ from edgemask.sinks.semantic import SemanticMaps
 from edgemask.sinks.server import JsonServer
 from edgemask.sinks.sink import Sink
 from edgemask.tracking import Tracker
+from edgemask.web.access import Access
+from edgemask.web.page import WebPage
 from edgemask.zones import Zone
 
 FPS, SIZE = 250, (320, 240)
@@ -94,11 +96,13 @@ def steady(folder: Path, frames: int, real: int) -> dict:
     with contextlib.ExitStack() as stack:
         loop = Loop(FakeCamera(moving, FPS), model, [*_sinks(folder, stack), watch], tracker=Tracker(), limit=frames)
         reader = threading.Thread(target=_read_all, args=(folder / "s",), daemon=True)
-        reader.start()
+        page = next(sink for sink in loop.sinks if isinstance(sink, WebPage))
+        viewer = threading.Thread(target=_look, args=(page,), daemon=True)
+        reader.start(), viewer.start()
         loop.run()
-        reader.join(60)
+        reader.join(60), viewer.join(60)
     sinks = [type(sink).__name__ for sink in loop.sinks]
-    return {"frames": loop.frames, "real": min(real, frames), "sinks": sinks, **_figures(watch)}
+    return {"frames": loop.frames, "real": min(real, frames), "sinks": sinks, "viewed": page.encoded, **_figures(watch)}
 
 
 def _sinks(folder, stack):
@@ -108,7 +112,7 @@ def _sinks(folder, stack):
         broker = stack.enter_context(Mosquitto())
         zone = Zone("all", ((0, 0), (1, 0), (1, 1), (0, 1)))
         sinks.append(Mqtt(Broker.parse(broker.url), ("person",), "soak", [zone], frames=True))
-    return [*sinks, Recording(folder), SemanticMaps(folder)]
+    return [*sinks, WebPage(Access("127.0.0.1:0")), Recording(folder), SemanticMaps(folder)]
 
 
 def _read_all(path):
@@ -117,6 +121,17 @@ def _read_all(path):
         client.connect(str(path))
         while client.recv(1 << 16):
             pass
+
+
+def _look(page):
+    """One viewer of the web page, to the end."""
+    from websockets.sync.client import connect
+
+    faults.until(lambda: page.server and page.server.port)
+    with connect(f"ws://127.0.0.1:{page.server.port}/live", proxy=None) as client:
+        for message in client:
+            if isinstance(message, bytes):
+                client.send("")
 
 
 def _figures(watch):
@@ -143,7 +158,8 @@ def _percentiles(ages):
 def report(result):
     """Print both parts as people read them."""
     if run := result["steady"]:
-        print(f"{run['frames']} frames, {run['real']} of them through the real networks, to {', '.join(run['sinks'])}; second half:")
+        print(f"{run['frames']} frames, {run['real']} of them through the real networks, to {', '.join(run['sinks'])},")
+        print(f"{run['viewed']} of them looked at on the web page; second half:")
         print(f"  memory      {run['rss_mib'][0]} → {run['rss_mib'][1]} MiB, {run['rss_mib_per_10k_frames']:+} per 10,000 frames")
         print(f"  open files  {run['files'][0]} → {run['files'][1]}, {run['files_per_10k_frames']:+} per 10,000 frames")
         for tenth, part in (("first", "start"), ("last", "end")):
