@@ -8,22 +8,38 @@ from edgemask.detections import Detections
 
 @dataclass
 class Sight:
-    """One tracked instance, from when it came: what is seen of it now and what was told of it last."""
+    """One tracked instance, from when it came: what is seen of it now and what was told of it last.
 
+    zones: where it is; touched, since: what it touched in the last frame, and from when on; stamps are in nanoseconds.
+    """
+
+    stamp: int
+    zones: list[str]
+    touched: list[str]
+    since: int
     entered: list[str] = field(default_factory=list)
     now: dict = field(default_factory=dict)
     told: dict = field(default_factory=dict)
-    stamp: int = 0
+
+    def touches(self, zones, stamp, inertia):
+        """It touches these zones now; they count once that has lasted for `inertia` seconds."""
+        if zones != self.touched:
+            self.touched, self.since = zones, stamp
+        if stamp - self.since >= inertia * 1e9:
+            self.zones = zones
+        self.stamp = stamp
+        self.entered += [zone for zone in self.zones if zone not in self.entered]
 
 
 class Events:
     """Turns tracked detections into `new`, `update` and `end` events; for live frames, whose `stamp` is not None.
 
-    An update is a change of zones, or a score that beats the last one told by `BETTER`; an instance that was not seen
-    for `PATIENCE` seconds has ended when it was last seen. What has no track id (yet) makes no events.
+    An update is a change of zones that lasts for `INERTIA` seconds, so that nobody flickers on a border, or a score that
+    beats the last one told by `BETTER`; an instance that was not seen for `PATIENCE` seconds has ended when it was last
+    seen. What has no track id (yet) makes no events.
     """
 
-    PATIENCE, BETTER = 3.0, 0.05
+    PATIENCE, INERTIA, BETTER = 3.0, 0.5, 0.05
 
     def __init__(self, zones: list[str]):
         self.zones, self.sights = zones, {}
@@ -44,23 +60,22 @@ class Events:
 
     def _see(self, track, frame, detections, index, zones):
         time = round(frame.time.timestamp(), 3)
-        sight = self.sights.setdefault(track, Sight())
-        sight.stamp = frame.stamp
-        sight.entered += [zone for zone in zones if zone not in sight.entered]
+        sight = self.sights.setdefault(track, Sight(frame.stamp, zones, zones, frame.stamp))
+        sight.touches(zones, frame.stamp, self.INERTIA)
         score, box = round(float(detections.scores[index]), 4), [round(float(side)) for side in detections.boxes[index]]
         start = sight.now.get("start_time", time)
         sight.now = {
             "id": f"{start}-{track}", "track_id": track, "camera": frame.source, "frame_time": time,
             "label": detections.classes[detections.class_ids[index]], "score": score,
             "top_score": max(score, sight.now.get("top_score", 0.0)), "box": box,
-            "area": (box[2] - box[0]) * (box[3] - box[1]), "current_zones": zones,
+            "area": (box[2] - box[0]) * (box[3] - box[1]), "current_zones": sight.zones,
             "entered_zones": list(sight.entered), "start_time": start, "end_time": None,
         }  # fmt: skip
         if not sight.told:
             # Automations ask what was not so before: it was there, in no zone.
             return [self._tell("new", sight, {**sight.now, "current_zones": [], "entered_zones": []})]
         better = sight.now["top_score"] >= sight.told["top_score"] + self.BETTER
-        return [self._tell("update", sight, sight.told)] if better or zones != sight.told["current_zones"] else []
+        return [self._tell("update", sight, sight.told)] if better or sight.zones != sight.told["current_zones"] else []
 
     def _end(self, track):
         sight = self.sights.pop(track)

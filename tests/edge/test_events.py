@@ -66,6 +66,16 @@ def test_somebody_comes_crosses_the_room_and_goes():
     assert [event["after"]["end_time"] for event in told] == [None] * 3 and scene.at(20, {}) == []
 
 
+def test_nobody_flickers_on_a_border():
+    scene, told = Scene(DOOR), []
+    for tenth in range(40):
+        inside = tenth < 4 or (tenth < 20 and tenth % 4 < 3)
+        told += scene.at(tenth / 10, {1: (50 if inside else 150, 0.9)})
+    assert [(event["type"], event["after"]["current_zones"], event["after"]["frame_time"] - START.timestamp()) for event in told] == [
+        ("new", ["door"], 0), ("update", [], pytest.approx(2.4)),
+    ]  # fmt: skip
+
+
 def test_a_better_score_is_an_update_and_a_worse_one_is_none():
     scene = Scene()
     told = [event for second, score in enumerate((0.6, 0.63, 0.66, 0.5, 0.68, 0.72)) for event in scene.at(second / 10, {1: (5, score)})]
