@@ -9,6 +9,7 @@ from edgemask.errors import MissingLibrary, OptionError
 from edgemask.sinks import broker
 from edgemask.sinks.broker import Broker
 from edgemask.sinks.mqtt import Mqtt, device_name
+from edgemask.verbs.run import read_options
 
 
 @pytest.mark.parametrize("url, expected", [
@@ -84,6 +85,17 @@ def test_options_that_do_not_go_together(arguments, complaint, capsys, astronaut
     assert main(["run", str(astronaut_path), *arguments]) == 2
     (sentence,) = capsys.readouterr().err.splitlines()
     assert complaint in sentence
+
+
+def test_zones_and_broker_in_a_configuration_file(tmp_path, capsys):
+    config = tmp_path / "edgemask.toml"
+    text = 'source = "picamera2"\nmqtt = "mqtt://hub"\nzone = [["door", "0,0", "0.5,0", "0.5,1"], ["desk", "0.5,0", "1,0", "{}"]]\n'
+    config.write_text(text.format("1,1"))
+    options = read_options([f"--config={config}"])
+    assert options.mqtt == Broker("hub", 1883) and [words[0] for words in options.zone] == ["door", "desk"]
+    config.write_text(text.format("640,480"))
+    assert main(["config", "check", str(config)]) == 2
+    assert "--zone desk: '640,480' is not x,y in fractions" in capsys.readouterr().err
 
 
 def test_the_host_has_a_name_that_topics_can_hold(monkeypatch):
