@@ -25,6 +25,7 @@ import numpy as np
 import edgemask
 from edgemask import pictures
 from edgemask.benchmarks import faults
+from edgemask.benchmarks.footprint import look
 from edgemask.benchmarks.mosquitto import Mosquitto
 from edgemask.bundle import SHIPPED
 from edgemask.cameras import FakeCamera
@@ -124,14 +125,8 @@ def _read_all(path):
 
 
 def _look(page):
-    """One viewer of the web page, to the end."""
-    from websockets.sync.client import connect
-
     faults.until(lambda: page.server and page.server.port)
-    with connect(f"ws://127.0.0.1:{page.server.port}/live", proxy=None) as client:
-        for message in client:
-            if isinstance(message, bytes):
-                client.send("")
+    look(f"ws://127.0.0.1:{page.server.port}/live")
 
 
 def _figures(watch):

@@ -164,7 +164,7 @@ def test_no_token_no_picture(browser, public):
 def test_it_fits_a_phone_in_the_dark(browser, live, artefacts):
     metrics = {"width": 360, "height": 740, "pixelRatio": 2, "touch": True}
     driver = browser(live.link, mobileEmulation={"deviceMetrics": metrics})
-    next_frame(driver)
+    until(lambda: text(driver, "fps") != "–")
     light = driver.execute_script("return getComputedStyle(document.body).backgroundColor")
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": "dark"}]})
     assert driver.execute_script("return getComputedStyle(document.body).backgroundColor") != light
