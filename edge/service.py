@@ -30,7 +30,7 @@ WorkingDirectory=%S/edgemask
 Environment=HOME=%S/edgemask PYTHONUNBUFFERED=1
 StandardOutput=null
 TimeoutStartSec=150
-WatchdogSec=60
+WatchdogSec={patience}
 Restart=always
 RestartSec=5
 RestartSteps=5
@@ -71,8 +71,8 @@ WantedBy=multi-user.target
 """
 
 
-def unit(config: Path, source: str, user: str = "edgemask") -> str:
-    """The unit that runs a configuration (an absolute path) whose source is `source`, as `user`.
+def unit(config: Path, source: str, fps: float | None = None, user: str = "edgemask") -> str:
+    """The unit that runs a configuration (an absolute path) whose source and fps are these, as `user`.
 
     Raises OptionError for a user name or a place that systemd cannot take.
     """
@@ -83,7 +83,10 @@ def unit(config: Path, source: str, user: str = "edgemask") -> str:
         if not re.fullmatch(r"[\w./+-]+", str(path)):
             raise OptionError(f"{path}: systemd wants a path of letters, digits and . _ + - /")
     home = "read-only" if {"home", "root"} & {*python.parts[1:2]} else "yes"
-    return TEXT.format(user=user, python=python, config=config, home=home, wait=_wait(source), after=_after(source))
+    patience = max(60, round(3 / fps) if fps else 0)
+    return TEXT.format(
+        user=user, python=python, config=config, home=home, patience=patience, wait=_wait(source), after=_after(source)
+    )
 
 
 def _after(source):

@@ -21,7 +21,8 @@ def main(arguments) -> int:
 
 def _install(options):
     config = Path(options.config).absolute()
-    text = unit(config, read_options([f"--config={config}"]).source, options.user)
+    run = read_options([f"--config={config}"])
+    text = unit(config, run.source, run.fps, options.user)
     if options.print:
         print(text, end="")
         return 0

@@ -2,6 +2,8 @@
 
 import json
 import re
+import time
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -164,6 +166,19 @@ def test_what_the_camera_cannot_do_is_one_sentence(pi, arguments, sentence):
     done = pi.run("edgemask", "run", *arguments)
     assert done.returncode == 2 and done.stdout == ""
     assert sentence in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr, done.stderr
+
+
+def test_readme_s_command_shows_the_page(pi):
+    (line,) = re.findall(r"^/opt/edgemask/bin/(edgemask run picamera2 --web) ", README.read_text(), re.MULTILINE)
+    process = pi.start(*line.split(), "--web=127.0.0.1:0", "--jsonl=/work/records.jsonl")  # any free port
+    address = next(found[0] for text in process.stderr if (found := re.search(r"http://127\.0\.0\.1:\d+/", text)))
+    while not (pi.work / "records.jsonl").exists() or (pi.work / "records.jsonl").read_text().count("\n") < 5:
+        assert process.poll() is None
+        time.sleep(0.1)
+    with urllib.request.urlopen(f"{address}healthz") as answer:
+        assert answer.status == 200
+    process.terminate()
+    process.communicate(timeout=60)
 
 
 def test_readme_s_example(pi):

@@ -121,6 +121,15 @@ def test_the_unit_waits_for_its_source(config, capsys, source, line):
     assert f"LoadCredential=edgemask.toml:{config(source)}" in lines and "User=edgemask" in lines
 
 
+@pytest.mark.parametrize(("fps", "line"), [("", "WatchdogSec=60"), ("fps = 5", "WatchdogSec=60"), ("fps = 0.01", "WatchdogSec=300")])
+def test_systemd_waits_longer_for_rare_frames(config, capsys, fps, line):
+    path = config("picamera2")
+    with open(path, "a") as file:
+        file.write(fps)
+    assert main(["service", "install", "--print", "--config", path]) == 0
+    assert line in capsys.readouterr().out.splitlines()
+
+
 def test_systemd_analyze_accepts_it(config, capsys, tmp_path):
     if not shutil.which("systemd-analyze"):
         pytest.skip("needs systemd-analyze; tests/service brings its own")

@@ -18,15 +18,15 @@ class Machine:
 
     def __init__(self, root, work, source):
         self.log, self.source = work / "console", source
-        command = ["systemd-nspawn", "--boot", "--register=no", "--keep-unit", "--volatile=overlay", f"--directory={root}",
-                   f"--bind={work}:/work", "--machine=edgemask-test", "--console=pipe"]  # fmt: skip
+        command = ["systemd-nspawn", "--boot", "--register=no", "--keep-unit", "--volatile=overlay", "--private-network",
+                   f"--directory={root}", f"--bind={work}:/work", "--machine=edgemask-test", "--console=pipe"]  # fmt: skip
         with self.log.open("wb") as console:
             self.nspawn = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console)
         self.wait(lambda: self._leader() and self("systemctl", "is-system-running").stdout.strip() in ("running", "degraded"))
 
     def __call__(self, *command) -> subprocess.CompletedProcess:
         """A command in the machine, as root."""
-        enter = ["nsenter", f"--target={self._leader()}", "--mount", "--uts", "--ipc", "--pid", "--cgroup", "--root", "--wd"]
+        enter = ["nsenter", f"--target={self._leader()}", "--mount", "--uts", "--ipc", "--pid", "--net", "--cgroup", "--root", "--wd"]
         return subprocess.run([*enter, *command], capture_output=True, text=True, timeout=120)
 
     def show(self, name):

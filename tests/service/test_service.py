@@ -11,6 +11,7 @@ source = "{source}"
 paced = {paced}
 jsonl = ["masks.jsonl", "unix:/run/edgemask/records.sock"]
 threads = 1
+web = true
 """
 EDGEMASK = "/opt/edgemask/bin/edgemask"
 # The virtual camera has no /dev/video0 to wait for, and comes by a module of the tests.
@@ -55,6 +56,8 @@ def test_it_runs_and_records(machine):
     assert machine("test", "-S", "/run/edgemask/records.sock").returncode == 0
     machine.wait(lambda: "in sight" in machine.show("StatusText"))
     assert machine("systemctl", "is-enabled", "edgemask").stdout.strip() == "enabled"
+    health = "import urllib.request as it; print(it.urlopen('http://127.0.0.1:8000/healthz').status)"
+    assert machine("/opt/edgemask/bin/python", "-c", health).stdout == "200\n"
 
 
 def test_it_has_no_more_rights_than_it_needs(machine):
