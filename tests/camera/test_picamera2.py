@@ -1,7 +1,9 @@
 """Picamera2 as on a Pi, with libcamera's virtual pipeline for a sensor."""
 
+import contextlib
 import json
 import re
+import socket
 import time
 import urllib.request
 from pathlib import Path
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 
 import edgemask
+from edgemask.benchmarks.mosquitto import Mosquitto
 
 pytestmark = pytest.mark.camera
 
@@ -194,8 +197,14 @@ def test_memory_and_first_masks_are_printed(pi, scenes):
     for number in range(1, len(scenes)):  # the virtual sensor keeps what it sees decoded in the program's own memory
         (pi.work / "frames" / f"{number}.jpg").unlink()
     command = ["python3", "-m", "edgemask.benchmarks.footprint", "picamera2", "--frames", "100", "--json"]
-    done = pi.run(*command)
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
-    print(result)
-    assert 20 < result["own_mib"] < result["peak_rss_mib"] < 400 and result["first_masks_s"] > 0
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        web = ["--web", f"127.0.0.1:{probe.getsockname()[1]}"]
+    with Mosquitto() if Mosquitto.path() else contextlib.nullcontext() as broker:
+        options = {"plain": [], "with the page and a viewer": web}
+        options |= {"with MQTT too": [*web, "--mqtt", broker.url]} if broker else {}
+        for what, more in options.items():
+            done = pi.run(*command, *more)
+            assert done.returncode == 0, done.stderr
+            result = json.loads(done.stdout)
+            print(what, result)
+            assert 20 < result["own_mib"] < result["peak_rss_mib"] < 400 and result["first_masks_s"] > 0
