@@ -180,8 +180,7 @@ def test_readme_s_command_shows_the_page(pi):
         time.sleep(0.1)
     with urllib.request.urlopen(f"{address}healthz") as answer:
         assert answer.status == 200
-    process.terminate()
-    process.communicate(timeout=60)
+    process.kill()
 
 
 def test_readme_s_example(pi):
