@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edgemask.benchmarks.waiting import until
 from edgemask.errors import MissingLibrary
-from edgemask.sinks.broker import paho_client
+from edgemask.sinks.connection import paho_client
 
 
 class Mosquitto:

@@ -12,7 +12,8 @@ from edgemask import device, draw
 from edgemask.errors import OptionError
 from edgemask.events import Events
 from edgemask.record import frame_record, timestamp
-from edgemask.sinks.broker import Broker, Connection, paho_client
+from edgemask.sinks.broker import Broker
+from edgemask.sinks.connection import Connection, paho_client
 from edgemask.sinks.home_assistant import STATUS, discovery
 from edgemask.sinks.sink import Sink
 from edgemask.zones import Zone, touched

@@ -10,12 +10,12 @@ def mqtt_options(parser):
     group = parser.add_argument_group("MQTT and Home Assistant")
     group.add_argument("--mqtt", type=_broker, metavar="mqtt[s]://[USER[:PASSWORD]@]HOST[:PORT]",
                        help="publish counts, events and pictures of a camera on this broker; turns --track on")  # fmt: skip
-    group.add_argument("--mqtt-password-file", type=Path, metavar="FILE", help="the password (or put it in $EDGEMASK_MQTT_PASSWORD)")
+    group.add_argument("--mqtt-password-file", type=Path, metavar="FILE", help="the password (or $EDGEMASK_MQTT_PASSWORD)")
     group.add_argument("--mqtt-ca", type=Path, metavar="FILE", help="certificates to trust in place of the system's, PEM")
     group.add_argument("--mqtt-frames", action="store_true", help="publish every frame's record too")
     group.add_argument("--device", metavar="NAME", help="the name in topics and in Home Assistant (default: this host's)")
     group.add_argument("--zone", action="append", nargs="+", default=[], metavar=("NAME", "x,y"),
-                       help="count who touches this polygon, in fractions of the frame: door 0,0.5 0.3,0.5 0.3,1 0,1; may be repeated")  # fmt: skip
+                       help="count who touches this polygon, in fractions of the frame (door 0,0.5 0.3,0.5 0.3,1); may be repeated")  # fmt: skip
 
 
 def check_mqtt(options):

@@ -85,7 +85,8 @@ def test_home_assistant_discovers_every_entity(running):
         }  # fmt: skip
         fps, temperature = str(state["fps"]), str(state["temperature"])
         assert shown == {
-            "Person count": "1", "Zone desk": "1", "Zone corner": "0", "Presence": "ON", "Frame rate": fps, "Temperature": temperature,
+            "Person count": "1", "Zone desk": "1", "Zone corner": "0", "Presence": "ON", "Frame rate": fps,
+            "Temperature": temperature,
         }  # fmt: skip
         assert jinja2.Template(parts["presence"]["value_template"]).render(value_json={**state, "presence": False}) == "OFF"
         assert parts["camera"]["topic"] == "edgemask/lab/image" and parts["temperature"]["unit_of_measurement"] == "°C"

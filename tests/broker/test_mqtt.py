@@ -16,7 +16,8 @@ import pytest
 from pycocotools import mask as coco_mask
 from edgemask.benchmarks.mosquitto import Listener
 from edgemask.benchmarks.waiting import until
-from edgemask.sinks.broker import Broker, Connection
+from edgemask.sinks.broker import Broker
+from edgemask.sinks.connection import Connection
 from edgemask.video_file import writing_video
 
 pytestmark = pytest.mark.broker

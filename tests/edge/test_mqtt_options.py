@@ -6,8 +6,8 @@ import pytest
 
 from edgemask.cli import main
 from edgemask.errors import MissingLibrary, OptionError
-from edgemask.sinks import broker
 from edgemask.sinks.broker import Broker
+from edgemask.sinks.connection import paho_client
 from edgemask.sinks.mqtt import Mqtt, device_name
 from edgemask.verbs.run import read_options
 
@@ -113,4 +113,4 @@ def test_without_paho_one_sentence_says_what_to_install(monkeypatch):
 def test_paho_1_is_refused(monkeypatch):
     monkeypatch.delattr("paho.mqtt.client.CallbackAPIVersion")
     with pytest.raises(MissingLibrary, match="'paho-mqtt>=2'"):
-        broker.paho_client()
+        paho_client()
