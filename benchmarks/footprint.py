@@ -19,6 +19,7 @@ import threading
 import time
 from urllib.parse import urlsplit
 
+from edgemask.benchmarks.viewer import look
 from edgemask.benchmarks.waiting import until
 
 RSS_GOAL_MIB, FIRST_GOAL_S, IMPORT_GOAL_S = 115, 2.0, 0.6
@@ -48,7 +49,7 @@ def run(arguments: list[str]) -> dict:
         start, first, line = time.monotonic(), None, ""
         if "--web" in arguments:
             address = arguments[arguments.index("--web") + 1]
-            threading.Thread(target=look, args=(f"ws://{address}/live",), daemon=True).start()
+            threading.Thread(target=_look, args=(f"ws://{address}/live",), daemon=True).start()
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True) as process:
             for line in process.stdout:
                 if first is None and '"segmentation"' in line:
@@ -58,15 +59,10 @@ def run(arguments: list[str]) -> dict:
     return {"peak_rss_mib": peak, "own_mib": own, "first_masks_s": first and round(first, 2)}
 
 
-def look(address: str):
-    """Be a viewer of the web page, as soon as there is one and to its end."""
-    from websockets.sync.client import connect
-
+def _look(address):
     until(lambda: _listens(address))
-    with connect(address, proxy=None, max_size=None) as client:
-        for message in client:
-            if isinstance(message, bytes):
-                client.send("")
+    for _ in look(address):
+        pass
 
 
 def _listens(address):

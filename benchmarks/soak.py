@@ -25,8 +25,8 @@ import numpy as np
 import edgemask
 from edgemask import pictures
 from edgemask.benchmarks import faults
-from edgemask.benchmarks.footprint import look
 from edgemask.benchmarks.mosquitto import Mosquitto
+from edgemask.benchmarks.viewer import address_of, look
 from edgemask.bundle import SHIPPED
 from edgemask.cameras import FakeCamera
 from edgemask.cli import ENVIRONMENT
@@ -125,8 +125,9 @@ def _read_all(path):
 
 
 def _look(page):
-    faults.until(lambda: page.server and page.server.port)
-    look(f"ws://127.0.0.1:{page.server.port}/live")
+    faults.until(lambda: address_of(page))
+    for _ in look(address_of(page)):
+        pass
 
 
 def _figures(watch):

@@ -44,6 +44,7 @@ def _crowd(count=8):
     return [walker((random.uniform(60, 580), 60 + 50 * i), (random.uniform(-7, 7), 0), size=(40, 90)) for i in range(count)]
 
 
+GAPS = [0, 3, 4, 8, 13, 15, 20, 25, 30, 32, 37, 42, 44]
 # name: (who, frames that come, share of sightings missed, share of weak ones)
 SCENES = {
     "crossing": ([walker((60, 240), (9, 0)), walker((580, 250), (-9, 0), hidden=range(25, 33))], range(60), 0, 0),
@@ -51,7 +52,7 @@ SCENES = {
     "stops while hidden": ([walker((300, 240), (0, 0), hidden=range(20, 38))], range(60), 0, 0),
     "leaves and returns": ([walker((400, 240), (12, 0)), walker((630, 240), (-12, 0), first=30)], range(60), 0, 0),
     "two classes": ([walker((200, 240), (5, 0)), walker((204, 244), (5, 0), class_id=1)], range(60), 0, 0),
-    "frames dropped": ([walker((60, 240), (9, 0)), walker((580, 120), (-9, 0))], [0, 3, 4, 8, 13, 15, 20, 25, 30, 32, 37, 42, 44], 0, 0),
+    "frames dropped": ([walker((60, 240), (9, 0)), walker((580, 120), (-9, 0))], GAPS, 0, 0),
     "weak and missed": ([walker((60, 240), (8, 0)), walker((580, 120), (-8, 0))], range(60), 0.1, 0.3),
     "crowd": (_crowd(), range(60), 0.05, 0.1),
 }  # fmt: skip

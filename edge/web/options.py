@@ -9,7 +9,7 @@ def web_options(parser):
     """Declare them, in a group of their own."""
     it = parser.add_argument_group("web page")
     it.add_argument("--web", nargs="?", const=DEFAULT, metavar="HOST:PORT",
-                    help=f"live picture, /healthz and /metrics (default {DEFAULT}: this machine alone)")  # fmt: skip
+                    help=f"live picture and /metrics (default {DEFAULT}: this machine alone)")  # fmt: skip
     it.add_argument("--public", nargs="?", const=True, metavar="TOKEN",
                     help="let other machines see it, who know the TOKEN (made up and printed when none is given)")  # fmt: skip
 

@@ -1,6 +1,7 @@
 """HTTP and WebSocket for the web page, in a thread of its own."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import threading
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State
 
 from edgemask.web.access import Access
 
@@ -76,7 +78,7 @@ class Server:
         with asyncio.Runner(loop_factory=lambda: self.loop) as runner:
             try:
                 runner.run(self._serve())
-            except OSError as error:
+            except Exception as error:
                 self.error = error
                 self.ready.set()
 
@@ -100,9 +102,10 @@ class Server:
         self.viewers += 1
         seen = self.newest
         try:
-            while not self.ending.is_set():
+            while connection.state is State.OPEN and not self.ending.is_set():
                 if self.newest is seen:
-                    await self.fresh.wait()
+                    with contextlib.suppress(TimeoutError):  # while no frames come, nothing else says that a viewer left
+                        await asyncio.wait_for(self.fresh.wait(), 1.0)
                     continue
                 seen = self.newest
                 async with asyncio.timeout(self.STALL):

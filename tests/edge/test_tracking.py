@@ -59,7 +59,8 @@ def test_whoever_was_away_longer_than_the_memory_is_somebody_new():
 def test_stamps_count_where_there_are_any():
     """After an outage a camera's numbers go on as if nothing had been; its stamps do not."""
     tracker, frames = Tracker(), list(scene("stops while hidden"))[:6]
-    stamped = [(replace(frame, stamp=frame.number * 10**8 + (number > 2) * 10**10), *rest) for number, (frame, *rest) in enumerate(frames)]
+    outage = [10**10 * (number > 2) for number in range(6)]
+    stamped = [(replace(frame, stamp=frame.number * 10**8 + away), *rest) for (frame, *rest), away in zip(frames, outage, strict=True)]
     assert ids(tracker, stamped) == [[0], [1], [1], [0], [2], [2]]
 
 

@@ -61,7 +61,8 @@ def get(page, path, **headers):
 
 def metric(page, name, **labels):
     families = text_string_to_metric_families(get(page, "/metrics")[2])
-    return {sample.name: sample.value for family in families for sample in family.samples if sample.labels == labels}[f"edgemask_{name}"]
+    samples = (sample for family in families for sample in family.samples)
+    return next(sample.value for sample in samples if (sample.name, sample.labels) == (f"edgemask_{name}", labels))
 
 
 def viewer(page, path="/live", **options):
@@ -163,6 +164,12 @@ def test_a_wide_picture_is_made_narrower(page, people):
         show(page, Frame(wide, "cam", 0, 15.0), dataclasses.replace(people[:0], size=(2560, 720)), 0)
         record, rgb = look(client)
     assert rgb.shape == (360, WIDEST, 3) and record["size"] == [2560, 720]
+
+
+def test_a_viewer_who_leaves_while_no_frames_come_is_not_counted(page):
+    with viewer(page):
+        until(lambda: page.server.viewers == 1)
+    until(lambda: page.server.viewers == 0)
 
 
 def test_the_page_needs_nothing_from_elsewhere(page):
@@ -277,7 +284,8 @@ def test_the_command_serves_a_paced_clip(tmp_path, astronaut):
     pan_and_zoom(astronaut, tmp_path / "clip.mp4")
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "edgemask", "run", str(tmp_path / "clip.mp4"), "--paced", "--track", "--web", f"127.0.0.1:{port}"]
+    options = ["--paced", "--track", "--web", f"127.0.0.1:{port}"]
+    command = [sys.executable, "-m", "edgemask", "run", str(tmp_path / "clip.mp4"), *options]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         line = next(line for line in process.stderr if "web page" in line)
         assert line == f"web page at http://127.0.0.1:{port}/\n"
