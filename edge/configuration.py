@@ -10,7 +10,8 @@ from edgemask.errors import OptionError
 
 def config_option(parser):
     """Declare --config, for a verb whose options `parse` reads."""
-    parser.add_argument("--config", metavar="FILE", help="TOML with the flags' names (max-size = \"100M\"); flags given here win")
+    parser.add_argument("--config", metavar="FILE",
+                        help="TOML with the flags' names (max-size = \"100M\"); flags given here win")  # fmt: skip
 
 
 def parse(parser, arguments: list[str]) -> argparse.Namespace:
@@ -60,7 +61,8 @@ def _name(action):
 def _action(actions, name):
     if name not in actions:
         near = difflib.get_close_matches(name, actions, 1, 0.5)
-        raise OptionError(f"no entry is called {name!r}; " + (f"is it {near[0]!r}?" if near else f"there are {', '.join(actions)}"))
+        hint = f"is it {near[0]!r}?" if near else f"there are {', '.join(actions)}"
+        raise OptionError(f"no entry is called {name!r}; {hint}")
     return actions[name]
 
 

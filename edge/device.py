@@ -97,8 +97,10 @@ class Device:
     def run(self, command: str, *arguments: str) -> str:
         """What a command writes to standard output; "" where there is none or it fails."""
         found = shutil.which(command, path=self.path)
+        if not found:
+            return ""
         try:
-            return found and subprocess.run([found, *arguments], capture_output=True, text=True, timeout=10).stdout.strip() or ""
+            return subprocess.run([found, *arguments], capture_output=True, text=True, timeout=10).stdout.strip()
         except (OSError, subprocess.TimeoutExpired):
             return ""
 

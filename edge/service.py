@@ -27,7 +27,7 @@ SupplementaryGroups=video render
 StateDirectory=edgemask
 RuntimeDirectory=edgemask
 WorkingDirectory=%S/edgemask
-Environment=HOME=%S/edgemask PYTHONUNBUFFERED=1
+Environment=HOME=%S/edgemask
 StandardOutput=null
 TimeoutStartSec=150
 WatchdogSec={patience}

@@ -9,7 +9,8 @@ SINCE_START = 16  # bits further up: it has happened
 
 def voltage(device):
     if when := _when(device, UNDER_VOLTAGE):
-        yield Finding("EM401", f"the voltage {when} too low", "use the Raspberry Pi's own power supply and a short cable, sudo reboot")
+        yield Finding("EM401", f"the voltage {when} too low",
+                      "use the Raspberry Pi's own power supply and a short cable, sudo reboot")  # fmt: skip
 
 
 def throttling(device):

@@ -5,8 +5,11 @@ import signal
 from edgemask.doctor.finding import Finding
 from edgemask.engines import RUNTIMES
 
-INSTALL = {"ai_edge_litert": "pip install --upgrade ai-edge-litert", "onnxruntime": "pip install --upgrade 'onnxruntime>=1.22'",
-           "tflite_runtime": "pip install 'numpy<2'"}  # fmt: skip
+INSTALL = {
+    "ai_edge_litert": "pip install --upgrade ai-edge-litert",
+    "onnxruntime": "pip install --upgrade 'onnxruntime>=1.22'",
+    "tflite_runtime": "pip install 'numpy<2'",
+}
 MISSING = 3
 TRY = f"""
 import importlib.util, sys
@@ -30,7 +33,8 @@ def imports(device):
         found = True
         if done.returncode < 0:
             how = signal.Signals(-done.returncode).name
-            yield Finding("EM302", f"{package} dies when it is imported ({how}): it was built for another CPU", INSTALL[package])
+            yield Finding("EM302", f"{package} dies when it is imported ({how}): it was built for another CPU",
+                          INSTALL[package])  # fmt: skip
         elif done.returncode:
             yield Finding("EM303", f"{package} cannot be imported ({_last_line(done)})", INSTALL[package])
     if not found:
@@ -43,14 +47,15 @@ def xnnpack(device):
         return  # no such engine, or one that `imports` told of
     taken, total = map(int, done.stdout.split())
     if taken < total:
-        yield Finding("EM304", f"LiteRT runs {total - taken} of {total} operators of the trunk without XNNPACK, many times slower",
+        yield Finding("EM304", f"LiteRT runs {total - taken} of {total} operators without XNNPACK, many times slower",
                       INSTALL["ai_edge_litert"])  # fmt: skip
 
 
 def dot_product(device):
     flags = device.cpu_flags
     if "asimd" in flags and "asimddp" not in flags:
-        yield Finding("EM305", "this CPU has no dot product for int8 (a Pi 5 has): the same bits, with more instructions", wrong=False)
+        sentence = "this CPU has no dot product for int8 (a Pi 5 has): the same bits, with more instructions"
+        yield Finding("EM305", sentence, wrong=False)
 
 
 def _last_line(done):

@@ -11,7 +11,10 @@ from edgemask.progress import progress
 
 def main(arguments) -> int:
     """The verb."""
-    it = parser("doctor", "Say what is wrong on this machine and how to fix it; exit 1 when something is.", "edgemask doctor --json")
+    it = parser(
+        "doctor", "Say what is wrong on this machine and how to fix it; exit 1 when something is.",
+        "edgemask doctor --json",
+    )  # fmt: skip
     it.add_argument("--json", action="store_true", help="print facts and findings as JSON")
     options = it.parse_args(arguments)
     device = Device()

@@ -92,8 +92,10 @@ def _options(arguments):
     )  # fmt: skip
     actions = it.add_subparsers(dest="action", required=True, metavar="install|status|logs|remove")
     install = actions.add_parser("install", help="write the unit, start it now and at every start of the machine")
-    install.add_argument("--config", required=True, metavar="FILE", help="see edgemask config check; may be readable by root alone")
-    install.add_argument("--user", default="edgemask", metavar="NAME", help="a user who is there, or a new one of the service's own")
+    install.add_argument("--config", required=True, metavar="FILE",
+                         help="see edgemask config check; may be readable by root alone")  # fmt: skip
+    install.add_argument("--user", default="edgemask", metavar="NAME",
+                         help="a user who is there, or a new one of the service's own")  # fmt: skip
     install.add_argument("--print", action="store_true", help="print the unit and install nothing; needs no root")
     actions.add_parser("status", help="what systemd says about it")
     actions.add_parser("logs", help="the last hundred lines it wrote")
