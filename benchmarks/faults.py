@@ -20,14 +20,21 @@ import cv2
 
 import edgemask
 from edgemask import pictures
+from edgemask.benchmarks.mosquitto import Listener, Mosquitto
+from edgemask.benchmarks.viewer import address_of, look
+from edgemask.benchmarks.waiting import until
 from edgemask.bundle import SHIPPED
 from edgemask.cameras import FakeCamera
 from edgemask.errors import SourceError
 from edgemask.loop import Loop
+from edgemask.sinks.broker import Broker
 from edgemask.sinks.jsonl import JsonLines
+from edgemask.sinks.mqtt import Mqtt
 from edgemask.sinks.recording import Recording
 from edgemask.sinks.server import JsonServer
 from edgemask.stopping import stopping
+from edgemask.web.access import Access
+from edgemask.web.page import WebPage
 
 FPS, RETRY = 50, 0.05
 
@@ -153,6 +160,44 @@ def stalled_reader(folder, bench, scale):
     yield "one sentence", bench.once("stalled and was dropped")
 
 
+def stalled_viewer(folder, bench, scale):
+    """Of two viewers of the web page one answers no picture."""
+    from websockets.sync.client import connect
+
+    page, seen = WebPage(Access("127.0.0.1:0")), []
+    with contextlib.ExitStack() as stack:
+        loop = stack.enter_context(bench.running(bench.camera(), [page]))
+        until(lambda: address_of(page))
+        page.server.STALL = 5 * scale
+        stack.enter_context(connect(address_of(page), proxy=None))
+        thread = threading.Thread(target=lambda: seen.extend(json.loads(one.partition(b"\n")[0]) for one in look(address_of(page))))
+        thread.start()
+        yield "the stalled viewer is dropped", until(lambda: bench.said)
+        frames, pictures = loop.frames, len(seen)
+        yield "the other goes on, and so does the loop", until(lambda: loop.frames > frames + 10 and len(seen) > pictures + 10)
+        loop.stop()
+        thread.join()
+    numbers = [record["frame"] for record in seen]
+    yield "no picture comes twice or too late", numbers == sorted(set(numbers))
+    yield "one sentence", bench.once("stalled and was dropped")
+
+
+def broker_gone(folder, bench, scale):
+    """The MQTT broker ends, and starts again after a while."""
+    with Mosquitto() as broker, bench.running(bench.camera(), [Mqtt(Broker.parse(broker.url), ("person",), "soak")]) as loop:
+        with Listener(broker.port) as listener:
+            yield "state and availability arrive", until(lambda: listener.on("state") and listener.on("availability") == [b"online"])
+        broker.stop()
+        until(lambda: bench.said)
+        frames, bench.people = loop.frames, bench.people[:0]
+        yield "goes on without it, for a minute", until(lambda: loop.frames > frames + 60 * FPS * scale, 120)
+        broker.start()
+        with Listener(broker.port) as listener:
+            back = until(lambda: listener.on("state") and listener.on("availability"))
+            yield "back: online, and the counts of now", back and listener.last("state")["counts"] == {"person": 0}
+    yield "one sentence each way", bench.once("is gone", "works again")
+
+
 def clock_jump(folder, bench, scale):
     """The wall clock is set forward and back by an hour between any two frames."""
 
@@ -206,7 +251,7 @@ def kill(folder, bench, scale):
 
 FAULTS = {
     "camera stalls": stall, "camera vanishes": disappearance, "disk full": full_disk, "reader stalls": stalled_reader,
-    "clock jumps an hour": clock_jump, "SIGTERM": sigterm, "kill -9": kill,
+    "viewer stalls": stalled_viewer, "broker gone": broker_gone, "clock jumps an hour": clock_jump, "SIGTERM": sigterm, "kill -9": kill,
 }  # fmt: skip
 
 
@@ -232,14 +277,6 @@ def child(folder: str):
     with stopping(loop.stop):
         loop.run()
     (folder / "end.json").write_text(json.dumps({"written": loop.frames - loop.outlets[0].lost, "closed": bool(closed)}))
-
-
-def until(true, seconds=60.0) -> bool:
-    """Wait until it is true, a minute at most; whether it is."""
-    end = time.monotonic() + seconds
-    while not (done := true()) and time.monotonic() < end:
-        time.sleep(0.01)
-    return bool(done)
 
 
 def _records(path):

@@ -1,18 +1,26 @@
 """Peak memory of a run, its time to the first masks, and the import time of the runtime.
 
     python -m edgemask.benchmarks.footprint clip.mp4 --overlay [--engine onnx] [--json]
-    python -m edgemask.benchmarks.footprint picamera2 --frames 300
+    python -m edgemask.benchmarks.footprint picamera2 --frames 300 --web 127.0.0.1:8000 --mqtt mqtt://127.0.0.1
 
+With --web HOST:PORT one viewer looks at the page from the first picture to the last.
 Each figure comes from processes of their own; import time is the median of seven fresh interpreters.
 """
 
 import argparse
+import contextlib
 import json
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from urllib.parse import urlsplit
+
+from edgemask.benchmarks.viewer import look
+from edgemask.benchmarks.waiting import until
 
 RSS_GOAL_MIB, FIRST_GOAL_S, IMPORT_GOAL_S = 115, 2.0, 0.6
 # The kernel's own figures, read by the process that ran: its high-water mark, and what is no library's mapped file. How
@@ -39,6 +47,9 @@ def run(arguments: list[str]) -> dict:
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as said:
         command = [sys.executable, "-c", RUN, "run", *arguments, "--jsonl", "-", "--out", folder]
         start, first, line = time.monotonic(), None, ""
+        if "--web" in arguments:
+            address = arguments[arguments.index("--web") + 1]
+            threading.Thread(target=_look, args=(f"ws://{address}/live",), daemon=True).start()
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True) as process:
             for line in process.stdout:
                 if first is None and '"segmentation"' in line:
@@ -46,6 +57,18 @@ def run(arguments: list[str]) -> dict:
         _succeeded(process.returncode, said)
     peak, own = (round(float(figure), 1) for figure in line.split())
     return {"peak_rss_mib": peak, "own_mib": own, "first_masks_s": first and round(first, 2)}
+
+
+def _look(address):
+    until(lambda: _listens(address))
+    for _ in look(address):
+        pass
+
+
+def _listens(address):
+    with contextlib.suppress(OSError), socket.create_connection((urlsplit(address).hostname, urlsplit(address).port)):
+        return True
+    return False
 
 
 def import_seconds(repeats: int = 7) -> float:

@@ -2,12 +2,13 @@
 
     python -m edgemask.benchmarks.soak [--frames 100000] [--real 300] [--faults "disk full" …] [--scale 0.1] [--json]
 
-First a fake camera through a model to all sinks: the real networks for some frames, their canned answers for the
+First a fake camera through a model and a tracker to all sinks: the real networks for some frames, their canned answers for the
 others, with memory, open files and the age of results watched. Then each fault, and which promises were kept.
 Exit code 1 when one was broken.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import resource
@@ -24,16 +25,24 @@ import numpy as np
 import edgemask
 from edgemask import pictures
 from edgemask.benchmarks import faults
+from edgemask.benchmarks.mosquitto import Mosquitto
+from edgemask.benchmarks.viewer import address_of, look
 from edgemask.bundle import SHIPPED
 from edgemask.cameras import FakeCamera
 from edgemask.cli import ENVIRONMENT
 from edgemask.engines.fake import FakeEngine
 from edgemask.loop import Loop
+from edgemask.sinks.broker import Broker
 from edgemask.sinks.jsonl import JsonLines
+from edgemask.sinks.mqtt import Mqtt
 from edgemask.sinks.recording import Recording
 from edgemask.sinks.semantic import SemanticMaps
 from edgemask.sinks.server import JsonServer
 from edgemask.sinks.sink import Sink
+from edgemask.tracking import Tracker
+from edgemask.web.access import Access
+from edgemask.web.page import WebPage
+from edgemask.zones import Zone
 
 FPS, SIZE = 250, (320, 240)
 # What an allocator may still settle by after the first half, and no leak of a frame or a file stays under.
@@ -85,14 +94,26 @@ def steady(folder: Path, frames: int, real: int) -> dict:
         return (networks if looked <= real else cheap)(rgb, content)
 
     watch = Watch(frames, folder)
-    server = JsonServer(f"unix:{folder / 's'}")
-    sinks = [JsonLines(folder / "masks.jsonl", append=True, rotate=1 << 22), server, Recording(folder), SemanticMaps(folder), watch]
-    loop = Loop(FakeCamera(moving, FPS), model, sinks, limit=frames)
-    reader = threading.Thread(target=_read_all, args=(folder / "s",), daemon=True)
-    reader.start()
-    loop.run()
-    reader.join(60)
-    return {"frames": loop.frames, "real": min(real, frames), **_figures(watch)}
+    with contextlib.ExitStack() as stack:
+        loop = Loop(FakeCamera(moving, FPS), model, [*_sinks(folder, stack), watch], tracker=Tracker(), limit=frames)
+        reader = threading.Thread(target=_read_all, args=(folder / "s",), daemon=True)
+        page = next(sink for sink in loop.sinks if isinstance(sink, WebPage))
+        viewer = threading.Thread(target=_look, args=(page,), daemon=True)
+        reader.start(), viewer.start()
+        loop.run()
+        reader.join(60), viewer.join(60)
+    sinks = [type(sink).__name__ for sink in loop.sinks]
+    return {"frames": loop.frames, "real": min(real, frames), "sinks": sinks, "viewed": page.encoded, **_figures(watch)}
+
+
+def _sinks(folder, stack):
+    """All of them; MQTT where mosquitto is installed."""
+    sinks = [JsonLines(folder / "masks.jsonl", append=True, rotate=1 << 22), JsonServer(f"unix:{folder / 's'}")]
+    if Mosquitto.path():
+        broker = stack.enter_context(Mosquitto())
+        zone = Zone("all", ((0, 0), (1, 0), (1, 1), (0, 1)))
+        sinks.append(Mqtt(Broker.parse(broker.url), ("person",), "soak", [zone], frames=True))
+    return [*sinks, WebPage(Access("127.0.0.1:0")), Recording(folder), SemanticMaps(folder)]
 
 
 def _read_all(path):
@@ -101,6 +122,12 @@ def _read_all(path):
         client.connect(str(path))
         while client.recv(1 << 16):
             pass
+
+
+def _look(page):
+    faults.until(lambda: address_of(page))
+    for _ in look(address_of(page)):
+        pass
 
 
 def _figures(watch):
@@ -127,7 +154,8 @@ def _percentiles(ages):
 def report(result):
     """Print both parts as people read them."""
     if run := result["steady"]:
-        print(f"{run['frames']} frames, {run['real']} of them through the real networks; second half:")
+        print(f"{run['frames']} frames, {run['real']} of them through the real networks, to {', '.join(run['sinks'])},")
+        print(f"{run['viewed']} of them looked at on the web page; second half:")
         print(f"  memory      {run['rss_mib'][0]} → {run['rss_mib'][1]} MiB, {run['rss_mib_per_10k_frames']:+} per 10,000 frames")
         print(f"  open files  {run['files'][0]} → {run['files'][1]}, {run['files_per_10k_frames']:+} per 10,000 frames")
         for tenth, part in (("first", "start"), ("last", "end")):
@@ -149,6 +177,8 @@ def main() -> int:
     it.add_argument("--scale", type=float, default=1.0, help="shortens the five seconds of a stall")
     it.add_argument("--json", action="store_true")
     options = it.parse_args()
+    if not Mosquitto.path() and "broker gone" in (faults.FAULTS if options.faults is None else options.faults):
+        it.error("the fault 'broker gone' needs mosquitto: apt install mosquitto, or name other --faults")
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     with tempfile.TemporaryDirectory() as folder:

@@ -16,6 +16,9 @@ VERBS = {
     "inspect": ("edgemask.verbs.inspect:main", "show what is in a bundle"),
     "evaluate": ("edgemask.verbs.evaluate:main", "measure box and mask AP on a COCO set"),
     "capture": ("edgemask.verbs.capture:main", "record calibration pictures on the device"),
+    "config": ("edgemask.verbs.config:main", "check a configuration file"),
+    "service": ("edgemask.verbs.service:main", "run a configuration as a systemd service"),
+    "doctor": ("edgemask.verbs.doctor:main", "say what is wrong on this machine and how to fix it"),
     "convert": ("edgemask.convert.command:main", "convert a float checkpoint to an int8 bundle"),
 }
 

@@ -18,8 +18,8 @@ class Detections:
 
     boxes: float32 [N, 4], x0, y0, x1, y1 in frame pixels; scores: float32 [N] in [0, 1];
     class_ids: int64 [N], indices into `classes`; grids: float32 [N, 28, 28], mask probabilities over
-    each box; size: frame (width, height); ms: milliseconds per stage. Raises ValueError when
-    the arrays do not fit together.
+    each box; size: frame (width, height); ms: milliseconds per stage; track_ids: int64 [N] from a `Tracker`, 0
+    where there is none yet, or None. Raises ValueError when the arrays do not fit together.
     """
 
     boxes: np.ndarray
@@ -29,14 +29,16 @@ class Detections:
     size: tuple[int, int]
     classes: tuple[str, ...]
     ms: dict[str, float] = field(default_factory=dict)
+    track_ids: np.ndarray | None = None
 
     def __post_init__(self):
         count = len(self.scores)
         shapes = self.boxes.shape == (count, 4) and self.class_ids.shape == (count,) and len(self.grids) == count
+        shapes = shapes and (self.track_ids is None or self.track_ids.shape == (count,))
         if not shapes or self.scores.ndim != 1 or self.grids.ndim != 3:
             raise ValueError(
-                f"boxes {self.boxes.shape}, scores {self.scores.shape}, class_ids {self.class_ids.shape} "
-                f"and grids {self.grids.shape} are not [N, 4], [N], [N] and [N, S, S] of one N"
+                f"boxes {self.boxes.shape}, scores {self.scores.shape}, class_ids {self.class_ids.shape}, "
+                f"grids {self.grids.shape} and track_ids are not [N, 4], [N], [N], [N, S, S] and [N] of one N"
             )
 
     def __len__(self) -> int:
@@ -46,7 +48,7 @@ class Detections:
         """A subset by slice, bool mask or indices."""
         index = np.arange(len(self))[index].reshape(-1)
         picked = {name: getattr(self, name)[index] for name in ("boxes", "scores", "class_ids", "grids")}
-        return replace(self, **picked)
+        return replace(self, track_ids=None if self.track_ids is None else self.track_ids[index], **picked)
 
     def above(self, score: float) -> "Detections":
         """Those with at least this score."""
@@ -74,18 +76,19 @@ class Detections:
         return classes
 
     def coco(self) -> list[dict]:
-        """COCO result records with compressed RLE; category_id counts from 1."""
+        """COCO result records with compressed RLE; category_id counts from 1, track_id too where there is one."""
+        track_ids = np.zeros(len(self), int) if self.track_ids is None else self.track_ids
         return [
             {
                 "bbox": [round(float(v), 2) for v in (box[0], box[1], box[2] - box[0], box[3] - box[1])],
                 "category_id": int(class_id) + 1,
                 "category": self.classes[class_id],
                 "score": round(float(score), 4),
-                "track_id": None,
+                "track_id": int(track_id) or None,
                 "segmentation": rle.encode(crop, self.size, left, top),
             }
-            for box, score, class_id, (crop, left, top) in zip(
-                self.boxes, self.scores, self.class_ids, self.crops(), strict=True
+            for box, score, class_id, track_id, (crop, left, top) in zip(
+                self.boxes, self.scores, self.class_ids, track_ids, self.crops(), strict=True
             )
         ]
 
@@ -99,6 +102,6 @@ class Detections:
         except ImportError as error:
             raise MissingLibrary("Detections.supervision needs supervision: pip install supervision") from error
         return supervision.Detections(
-            xyxy=self.boxes, mask=self.masks(), confidence=self.scores, class_id=self.class_ids,
+            xyxy=self.boxes, mask=self.masks(), confidence=self.scores, class_id=self.class_ids, tracker_id=self.track_ids,
             data={"class_name": np.array(self.classes, dtype=str)[self.class_ids]},
         )  # fmt: skip

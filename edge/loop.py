@@ -20,16 +20,19 @@ class Loop:
     >>> Loop(open_camera("picamera2"), edgemask.load(), [JsonLines("masks.jsonl")]).run()
 
     A live camera's frames are never queued: whenever the model is free it takes the newest. A file's are all taken,
-    in order. threshold: lowest score kept; gate: a `Gate`, or None to look at every frame; fps: at most so many a
-    second; limit: end after so many frames; reopen: opens a live camera again whenever it fails; retry: seconds
-    before the first new try of a camera or sink, the next ones wait twice as long each.
+    in order. threshold: lowest score kept; gate: a `Gate`, or None to look at every frame; tracker: a `Tracker`, or
+    None; fps: at most so many a second; limit: end after so many frames; reopen: opens a live camera again whenever it
+    fails; retry: seconds before the first new try of a camera or sink, the next ones wait twice as long each.
     Counted as it runs: frames, found (instances), gated, dropped (frames the camera gave and nobody looked at).
     """
 
-    def __init__(self, camera, model, sinks, *, threshold=0.5, gate=None, fps=None, limit=None, reopen=None, retry=1.0):
+    def __init__(
+        self, camera, model, sinks, *, threshold=0.5, gate=None, tracker=None, fps=None, limit=None, reopen=None, retry=1.0
+    ):  # fmt: skip
         self.ending = threading.Event()
         self.camera = Reopening(camera, reopen, Backoff(retry), self.ending) if reopen else camera
-        self.model, self.sinks, self.threshold, self.gate = model, sinks, threshold, gate
+        self.model, self.sinks, self.threshold, self.gate, self.tracker = model, sinks, threshold, gate, tracker
+        self.looked = None  # what the model found last
         self.period, self.limit, self.retry, self.stopped = 1 / fps if fps else 0.0, limit, retry, False
         self.frames = self.found = self.gated = self.dropped = 0
         self.outlets: list[Outlet] = []
@@ -66,11 +69,11 @@ class Loop:
         self.slot.close()
 
     def _infer(self):
-        detections, previous = None, None
+        previous = None
         live, camera = self.camera.live, self.camera
         with Status(self) as status:
             for frame in self._frames() if live else progress(self._frames(), "frames", len(camera)):
-                detections = self._detections(frame, detections)
+                detections = self._detections(frame)
                 for outlet in self.outlets:
                     outlet.put(frame, detections)
                 self.frames, self.found = self.frames + 1, self.found + len(detections)
@@ -89,13 +92,17 @@ class Loop:
                 due = max(due + self.period, time.monotonic())
                 yield frame
 
-    def _detections(self, frame, last):
+    def _detections(self, frame):
         begin = time.perf_counter()
-        if self.gate and not self.gate(frame.rgb) and last is not None:
+        if self.gate and not self.gate(frame.rgb) and self.looked is not None:
             self.gated += 1
             spent = (time.perf_counter() - begin) * 1e3
-            return replace(last, ms={"gate": spent, "total": spent})
-        return self.model(frame.rgb, frame.content).above(self.threshold)
+            found = replace(self.looked, ms={"gate": spent, "total": spent})
+        else:
+            found = self.looked = self.model(frame.rgb, frame.content)
+        if self.tracker:
+            found = self.tracker(frame, found)
+        return found.above(self.threshold)
 
 
 class Status(Line):

@@ -14,7 +14,7 @@ def frame_record(frame: Frame, detections: Detections) -> dict:
         "schema": SCHEMA,
         "source": frame.source,
         "frame": frame.number,
-        "time": frame.time.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "time": timestamp(frame),
         "size": list(detections.size),
         "detections": detections.coco(),
         "ms": {part: round(value, 2) for part, value in detections.ms.items()},
@@ -26,3 +26,8 @@ def frame_record(frame: Frame, detections: Detections) -> dict:
 def record_line(frame: Frame, detections: Detections) -> bytes:
     """The record as a line of JSON, with its newline."""
     return json.dumps(frame_record(frame, detections)).encode() + b"\n"
+
+
+def timestamp(frame: Frame) -> str:
+    """When the frame was captured, as `2026-11-24T10:00:00.123Z`."""
+    return frame.time.isoformat(timespec="milliseconds").replace("+00:00", "Z")

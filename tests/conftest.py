@@ -1,9 +1,13 @@
 """What several suites need: real pictures, the shipped model and its float reference."""
 
+import json
 import os
+import re
 import shutil
+import subprocess
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -13,6 +17,13 @@ from edgemask.bundle import SHIPPED
 
 ROOT = Path(__file__).parents[1]
 MODELS = ROOT / "convert" / "models"
+SENSOR = """
+Virtual0:
+  supported_formats: [{width: 640, height: 480}, {width: 320, height: 240}]
+  frames: {path: /work/frames/}
+  location: CameraLocationFront
+  model: Virtual Pi camera
+"""
 
 
 @pytest.fixture(scope="session")
@@ -61,3 +72,50 @@ def converted(tmp_path_factory, checkpoint):
     shutil.copy(SHIPPED, int8)
     assert main(["convert", str(checkpoint), "--float", "-o", str(exact)]) == 0
     return int8, exact
+
+
+@pytest.fixture(scope="session")
+def install_in(tmp_path_factory):
+    """`install_in(root)` runs README's commands for a Pi in a Debian root, which brings what apt brings on a Pi."""
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (block,) = (block for block in blocks if "--system-site-packages" in block)
+    commands = "".join(line for line in block.splitlines(True) if "apt install" not in line and "edgemask run" not in line)
+    source = tmp_path_factory.mktemp("source") / "edgemask"
+    # A copy: setuptools puts into a wheel whatever an earlier build left behind in the checkout.
+    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".git", "build", "*.egg-info", "*.part"))
+
+    def install(root: Path):
+        clone = root / "opt" / "clone"
+        for old in (clone, root / "opt" / "edgemask"):
+            shutil.rmtree(old, ignore_errors=True)
+        shutil.copytree(source, clone)
+        script = f'set -e\nsudo() {{ "$@"; }}\ncd /opt/clone\n{commands}'
+        subprocess.run(["chroot", root, "bash", "-c", script], check=True, env={"PATH": "/usr/sbin:/usr/bin", "HOME": "/root"})
+
+    return install
+
+
+@pytest.fixture(scope="session")
+def scenes(shared):
+    """Sixteen real pictures with people who fill a good part of them, uint8 [480, 640, 3] RGB, as the sensor sees them."""
+    truth = json.loads((shared / "data" / "person" / "val.json").read_text())
+    names = {picture["id"]: picture["file_name"] for picture in truth["images"]}
+    large = {one["image_id"] for one in truth["annotations"] if one["area"] > 30_000 and not one.get("iscrowd")}
+    folder = shared / "data" / "person" / "val"
+    return [cv2.resize(pictures.read(folder / names[number]), (640, 480)) for number in sorted(large)[:16]]
+
+
+@pytest.fixture(scope="session")
+def virtual_camera(scenes):
+    """`virtual_camera(folder)` puts there what makes libcamera's virtual sensor see the scenes, once it is bound to /work."""
+
+    def prepare(folder: Path):
+        shutil.copytree(ROOT / "tests" / "camera" / "virtual", folder / "virtual", ignore=shutil.ignore_patterns("__pycache__"))
+        (folder / "virtual.yaml").write_text(SENSOR)
+        (folder / "frames").mkdir()
+        for number, rgb in enumerate(scenes):
+            # The virtual pipeline hands JPEG's full-range YUV on as it is, where an ISP gives 16 to 235.
+            limited = cv2.cvtColor(cv2.convertScaleAbs(rgb, alpha=219 / 255, beta=16), cv2.COLOR_RGB2BGR)
+            cv2.imwrite(str(folder / "frames" / f"{number}.jpg"), limited)
+
+    return prepare

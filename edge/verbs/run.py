@@ -9,22 +9,26 @@ from edgemask.arguments import ENGINE_HELP, ENGINE_NAMES, count, file_size, pars
 from edgemask.bundle import SHIPPED
 from edgemask.cameras import SOURCES
 from edgemask.cameras.options import camera_from, camera_options
+from edgemask.configuration import config_option, parse
 from edgemask.errors import OptionError, SourceError
 from edgemask.loop import Loop
+from edgemask.sinks.mqtt_options import check_mqtt, mqtt_options
 from edgemask.stopping import stopping
+from edgemask.web.options import web_from, web_options
 
 SENTENCES = {"gated": "showed nothing new", "dropped": "came while the model was busy"}
 
 
 def main(arguments) -> int:
     """The verb."""
-    options = _options(arguments)
-    _check(options)
+    options = read_options(arguments)
     model = edgemask.load(options.bundle, options.engine, options.threads)
     size = model.width, model.height
     camera = camera_from(options, size)
     if options.fps and not camera.live:
         raise OptionError(f"--fps is for cameras: every frame of {options.source} is taken")
+    if options.mqtt and not camera.live:
+        raise OptionError(f"--mqtt is for cameras: --paced plays a video as if it were one, and {options.source} is not played so")
     gate = None
     if options.gate:
         from edgemask.gate import Gate
@@ -32,8 +36,8 @@ def main(arguments) -> int:
         gate = Gate()
     reopen = None if options.paced or not camera.live else lambda: camera_from(options, size)
     return segment(
-        camera, model, sinks_for(options, camera.live), threshold=options.score, gate=gate, fps=options.fps,
-        limit=options.frames, reopen=reopen,
+        camera, model, sinks_for(options, camera.live, model.bundle.classes), threshold=options.score, gate=gate,
+        tracker=_tracker(options, camera), fps=options.fps, limit=options.frames, reopen=reopen,
     )  # fmt: skip
 
 
@@ -64,16 +68,29 @@ def _summarise(loop):
             print(f"wrote {paths[0]}{more}", file=sys.stderr)
 
 
-def sinks_for(options, live: bool) -> list:
-    """The sinks the options ask for; records on standard output when they ask for none."""
+def _tracker(options, camera):
+    if not (options.track or options.mqtt):
+        return None
+    if not camera.live and camera.fps is None:
+        raise OptionError(f"--track is for videos and cameras: the pictures of {options.source} are not one after the other")
+    from edgemask.tracking import Tracker
+
+    return Tracker(options.score)
+
+
+def sinks_for(options, live: bool, classes) -> list:
+    """The sinks the options ask for, given the bundle's classes; records on standard output when they ask for none."""
+    from edgemask.sinks.mqtt_options import mqtt_from
     from edgemask.sinks.overlay import Overlays
     from edgemask.sinks.recording import Recording
     from edgemask.sinks.semantic import SemanticMaps
+    from edgemask.sinks.systemd import from_environment
 
     sinks = [_records(target, live, options.max_size) for target in options.jsonl]
     sinks += [Recording(options.out) if live else Overlays(options.out)] if options.overlay else []
     sinks += [SemanticMaps(options.out)] if options.semantic else []
-    return sinks or [_records("-", live, None)]
+    sinks += mqtt_from(options, classes) + web_from(options)
+    return from_environment() + (sinks or [_records("-", live, None)])
 
 
 def _records(target, live, rotate):
@@ -86,12 +103,14 @@ def _records(target, live, rotate):
 
 
 def _check(options):
+    check_mqtt(options)
     for target in options.jsonl:
         if Path(target).exists() and Path(options.source).exists() and Path(target).samefile(options.source):
             raise OptionError(f"--jsonl {target} is the source itself: give the records a file of their own")
 
 
-def _options(arguments):
+def read_options(arguments):
+    """The verb's options, from the command line and a configuration file. Raises OptionError."""
     it = parser(
         "run", "Segment a picture, a folder, a video or a camera.",
         "edgemask run clip.mp4 --jsonl masks.jsonl --overlay --out results",
@@ -104,6 +123,7 @@ def _options(arguments):
     it.add_argument("--frames", type=count, metavar="N", help="end after N frames")
     it.add_argument("--fps", type=rate, metavar="N", help="look at no more than N frames of a camera a second")
     it.add_argument("--gate", action="store_true", help="while nothing moves, repeat the last result instead of looking again")
+    it.add_argument("--track", action="store_true", help="give everybody an id that stays from frame to frame")
     camera_options(it)
     out = it.add_argument_group("results")
     out.add_argument("--jsonl", action="append", default=[], metavar="FILE|-|unix:PATH|tcp:HOST:PORT",
@@ -114,4 +134,9 @@ def _options(arguments):
     out.add_argument("--semantic", action="store_true", help="write class maps: 8-bit PNG, 0 background, else category id")
     out.add_argument("--out", default=Path("edgemask-out"), type=Path, metavar="DIR",
                      help="folder for pictures and videos (default edgemask-out)")  # fmt: skip
-    return it.parse_args(arguments)
+    mqtt_options(it)
+    web_options(it)
+    config_option(it)
+    options = parse(it, arguments)
+    _check(options)
+    return options

@@ -56,3 +56,4 @@ def test_a_long_run_neither_grows_nor_leaks():
     code, result = soak("--frames", "4000", "--real", "200", "--faults")
     print(result)
     assert code == 0 and result["steady"]["kept"] and result["faults"] == []
+    assert {"Mqtt", "WebPage"} <= set(result["steady"]["sinks"]) and result["steady"]["viewed"] > 1000

@@ -7,19 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import cv2
 import pytest
 
-from edgemask import pictures
-
 HERE = Path(__file__).parent
-SENSOR = """
-Virtual0:
-  supported_formats: [{width: 640, height: 480}, {width: 320, height: 240}]
-  frames: {path: /work/frames/}
-  location: CameraLocationFront
-  model: Virtual Pi camera
-"""
 ENVIRONMENT = {"PATH": "/opt/edgemask/bin:/usr/sbin:/usr/bin", "PYTHONPATH": "/work/virtual", "LC_ALL": "C.UTF-8", "HOME": "/work"}
 
 
@@ -51,43 +41,19 @@ class Pi:
 
 
 @pytest.fixture(scope="session")
-def root(tmp_path_factory) -> Path:
-    """The root with this checkout installed from its wheel."""
+def root(install_in) -> Path:
+    """The root with this checkout installed as README says."""
     able = sys.platform == "linux" and os.geteuid() == 0 and shutil.which("mmdebstrap") and shutil.which("unshare")
     if not able:
         assert not os.environ.get("CI"), "CI must be root and have mmdebstrap"
         pytest.skip("the virtual Pi camera needs root and apt install mmdebstrap")
     folder = Path(subprocess.check_output([HERE / "root.sh"], text=True).strip())
-    # From a copy: setuptools puts into a wheel whatever an earlier build left behind in the checkout.
-    source, wheels = tmp_path_factory.mktemp("source") / "edgemask", tmp_path_factory.mktemp("wheels")
-    shutil.copytree(HERE.parents[1], source, ignore=shutil.ignore_patterns(".git", "build", "*.egg-info", "*.part"))
-    subprocess.run([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", wheels, source], check=True)
-    (wheel,) = wheels.glob("edgemask-*.whl")
-    shutil.copy(wheel, folder / "opt")
-    install = ["chroot", folder, "/opt/edgemask/bin/pip", "install", "-q"]
-    subprocess.run([*install, f"/opt/{wheel.name}"], check=True)  # what it depends on
-    subprocess.run([*install, "--no-deps", "--force-reinstall", f"/opt/{wheel.name}"], check=True)  # it, changed or not
+    install_in(folder)
     return folder
 
 
-@pytest.fixture(scope="session")
-def scenes(shared):
-    """Sixteen real pictures with people who fill a good part of them, uint8 [480, 640, 3] RGB, as the sensor sees them."""
-    truth = json.loads((shared / "data" / "person" / "val.json").read_text())
-    names = {picture["id"]: picture["file_name"] for picture in truth["images"]}
-    large = {one["image_id"] for one in truth["annotations"] if one["area"] > 30_000 and not one.get("iscrowd")}
-    folder = shared / "data" / "person" / "val"
-    return [cv2.resize(pictures.read(folder / names[number]), (640, 480)) for number in sorted(large)[:16]]
-
-
 @pytest.fixture
-def pi(root, scenes, tmp_path) -> Pi:
+def pi(root, virtual_camera, tmp_path) -> Pi:
     """The root with a camera that sees the scenes."""
-    shutil.copytree(HERE / "virtual", tmp_path / "virtual", ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / "virtual.yaml").write_text(SENSOR)
-    (tmp_path / "frames").mkdir()
-    for number, rgb in enumerate(scenes):
-        # The virtual pipeline hands JPEG's full-range YUV on as it is, where an ISP gives 16 to 235.
-        limited = cv2.cvtColor(cv2.convertScaleAbs(rgb, alpha=219 / 255, beta=16), cv2.COLOR_RGB2BGR)
-        cv2.imwrite(str(tmp_path / "frames" / f"{number}.jpg"), limited)
+    virtual_camera(tmp_path)
     return Pi(root, tmp_path)

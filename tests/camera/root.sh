@@ -15,14 +15,15 @@ trap 'rm -rf "$building"' EXIT
 mmdebstrap --quiet --variant=apt --aptopt='Acquire::Retries "5"' --aptopt='Apt::Install-Recommends "false"' \
     --include=python3-pip,python3-venv,python3-numpy,python3-prctl,python3-piexif,python3-jsonschema,python3-pil \
     --include=python3-tqdm,python3-av,python3-libarchive-c,ca-certificates,gcc,libc6-dev,python3-dev,libcap-dev \
+    --include=systemd-sysv,udev,dbus \
     --include=python3-libcamera/trixie-backports,libcamera-ipa/trixie-backports,libcamera0.7/trixie-backports \
     trixie "$building" "deb $mirror trixie main" "deb $mirror trixie-backports main" >&2
 
 # pip sees what it sees outside.
 cp -L /etc/ssl/certs/ca-certificates.crt "$building/etc/ssl/certs/"
 [ ! -e /etc/pip.conf ] || cp /etc/pip.conf "$building/etc/"
-chroot "$building" python3 -m venv --system-site-packages /opt/edgemask
-chroot "$building" /opt/edgemask/bin/pip install -q picamera2==0.3.38 >&2
+# Debian has no python3-picamera2: PyPI's goes where apt's would, out of the reach of a virtual environment's pip.
+chroot "$building" python3 -m pip install -q --break-system-packages picamera2==0.3.38 >&2
 # The sensor is described by whoever binds a folder to /work.
 mkdir "$building/work"
 ln -sf /work/virtual.yaml "$building/usr/share/libcamera/pipeline/virtual/virtual.yaml"

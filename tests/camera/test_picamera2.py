@@ -1,13 +1,18 @@
 """Picamera2 as on a Pi, with libcamera's virtual pipeline for a sensor."""
 
+import contextlib
 import json
 import re
+import socket
+import time
+import urllib.request
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import edgemask
+from edgemask.benchmarks.mosquitto import Mosquitto
 
 pytestmark = pytest.mark.camera
 
@@ -34,6 +39,13 @@ def test_real_pictures_in_masks_out(pi, scenes):
         assert all(one["segmentation"]["counts"] for record in seen for one in record["detections"])
         sure += len(seen)
     assert sure > 15
+
+
+def test_readme_s_commands_leave_apt_s_numpy_alone(pi):
+    program = "import numpy, simplejpeg, picamera2; print(numpy.__version__, numpy.__file__)"
+    system, environment = (pi.run(python, "-c", program) for python in ("/usr/bin/python3", "/opt/edgemask/bin/python"))
+    assert system.returncode == environment.returncode == 0, environment.stderr
+    assert environment.stdout == system.stdout and "/usr/lib/python3/dist-packages/" in environment.stdout
 
 
 def test_a_thousand_frames_leak_no_request(pi):
@@ -159,6 +171,18 @@ def test_what_the_camera_cannot_do_is_one_sentence(pi, arguments, sentence):
     assert sentence in done.stderr.splitlines()[-1] and "Traceback" not in done.stderr, done.stderr
 
 
+def test_readme_s_command_shows_the_page(pi):
+    (line,) = re.findall(r"^/opt/edgemask/bin/(edgemask run picamera2 --web) ", README.read_text(), re.MULTILINE)
+    process = pi.start(*line.split(), "--web=127.0.0.1:0", "--jsonl=/work/records.jsonl")  # any free port
+    address = next(found[0] for text in process.stderr if (found := re.search(r"http://127\.0\.0\.1:\d+/", text)))
+    while not (pi.work / "records.jsonl").exists() or (pi.work / "records.jsonl").read_text().count("\n") < 5:
+        assert process.poll() is None
+        time.sleep(0.1)
+    with urllib.request.urlopen(f"{address}healthz") as answer:
+        assert answer.status == 200
+    process.kill()
+
+
 def test_readme_s_example(pi):
     (program,) = (block for block in re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL) if "picamera2" in block)
     assert len(program.splitlines()) <= 9
@@ -172,8 +196,14 @@ def test_memory_and_first_masks_are_printed(pi, scenes):
     for number in range(1, len(scenes)):  # the virtual sensor keeps what it sees decoded in the program's own memory
         (pi.work / "frames" / f"{number}.jpg").unlink()
     command = ["python3", "-m", "edgemask.benchmarks.footprint", "picamera2", "--frames", "100", "--json"]
-    done = pi.run(*command)
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
-    print(result)
-    assert 20 < result["own_mib"] < result["peak_rss_mib"] < 400 and result["first_masks_s"] > 0
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        web = ["--web", f"127.0.0.1:{probe.getsockname()[1]}"]
+    with Mosquitto() if Mosquitto.path() else contextlib.nullcontext() as broker:
+        options = {"plain": [], "with the page and a viewer": web}
+        options |= {"with MQTT too": [*web, "--mqtt", broker.url]} if broker else {}
+        for what, more in options.items():
+            done = pi.run(*command, *more)
+            assert done.returncode == 0, done.stderr
+            result = json.loads(done.stdout)
+            print(what, result)
+            assert 20 < result["own_mib"] < result["peak_rss_mib"] < 400 and result["first_masks_s"] > 0
