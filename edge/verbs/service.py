@@ -88,7 +88,7 @@ def _systemctl(*arguments):
 def _options(arguments):
     it = parser(
         "service", "Run a configuration as a systemd service.",
-        "sudo /opt/edgemask/bin/edgemask service install --config /etc/edgemask.toml",
+        "edgemask service install --config /etc/edgemask.toml --print; as root without --print: sudo /opt/edgemask/bin/edgemask …",
     )  # fmt: skip
     actions = it.add_subparsers(dest="action", required=True, metavar="install|status|logs|remove")
     install = actions.add_parser("install", help="write the unit, start it now and at every start of the machine")
