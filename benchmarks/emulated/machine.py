@@ -10,7 +10,8 @@ from edgemask.benchmarks.emulated.boards import Board
 PYTHON = "/opt/edgemask/bin/python"
 PATH = ("/opt/edgemask/bin", "/usr/bin", "/usr/sbin")
 # The runtimes choose their kernels by cpuinfo and the list of cores: with the host's they crash, with none LiteRT
-# leaves XNNPACK out. QEMU comes into the root with the host's libraries, because only the dynamic one takes plugins.
+# leaves XNNPACK out. QEMU comes into the root with the host's libraries: only the dynamic one takes plugins. The shell
+# stays, because a crash does not end the first process of a namespace.
 ENTER = """
 set -e
 cd "$1"
@@ -21,14 +22,14 @@ for file in possible present online; do echo 0-3 > sys/devices/system/cpu/$file;
 printf %s "$3" > sys/cpuinfo
 mount --bind sys/cpuinfo proc/cpuinfo
 mount -t tmpfs none mnt
-mkdir mnt/lib64
 touch mnt/qemu
 mount --bind "$(command -v qemu-aarch64)" mnt/qemu
 mount --rbind /lib64 lib64
 mount --rbind /usr/lib/x86_64-linux-gnu usr/lib/x86_64-linux-gnu
 [ -z "$4" ] || mount --bind "$4" opt/edgemask/lib/python3*/site-packages/edgemask
 shift 4
-exec chroot . /mnt/qemu "$@"
+chroot . /mnt/qemu "$@"
+exit
 """
 
 

@@ -34,10 +34,10 @@ def photographs(shared) -> list:
 
 @pytest.fixture
 def work(photographs, tmp_path) -> Path:
-    """A folder with the photographs, photographs/N.png, and with as much of them as the model sees, small/N.png."""
+    """A folder with pictures/N.png, twice the size the model sees: then OpenCV's resize is exact everywhere."""
+    (tmp_path / "pictures").mkdir()
     for number, rgb in enumerate(photographs):
-        small = cv2.resize(rgb, content_size(rgb.shape[1::-1], (320, 320)), interpolation=cv2.INTER_AREA)
-        for name, picture in (("photographs", rgb), ("small", small)):
-            (tmp_path / name).mkdir(exist_ok=True)
-            cv2.imwrite(str(tmp_path / name / f"{number}.png"), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        width, height = content_size(rgb.shape[1::-1], (320, 320))
+        twice = cv2.resize(rgb, (2 * width, 2 * height), interpolation=cv2.INTER_AREA)
+        cv2.imwrite(str(tmp_path / "pictures" / f"{number}.png"), cv2.cvtColor(twice, cv2.COLOR_RGB2BGR))
     return tmp_path
