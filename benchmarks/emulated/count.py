@@ -37,8 +37,8 @@ def parts(pi: Pi, engine: str, path: Path | None = None) -> dict:
     """
     extra = []
     if path:
-        shutil.copy(path, pi.work)
-        extra = [f"/work/{path.name}"]
+        shutil.copy(path, pi.work / f"counted{path.suffix}")
+        extra = [f"/work/counted{path.suffix}"]
     said, marks = counted(pi, "python", "-m", "edgemask.benchmarks.emulated.parts", engine, *extra)
     found = json.loads(said)
     pairs = zip(marks[::2], marks[1::2], strict=False)  # the program's end is one too many

@@ -40,7 +40,7 @@ def glue(model: Model):
     rgb = random.integers(0, 256, (480, 640, 3), np.uint8)
     y, x = np.mgrid[-14:14, -14:14]
     made = {
-        "box_scores": np.where(np.arange(PROPOSALS)[:, None] < DETECTIONS, (-60, 60), (60, -60)),
+        "box_scores": np.where(np.arange(PROPOSALS)[:, None] < DETECTIONS, (-120, 120), (120, -120)),
         "mask_logits": np.where(x**2 + y**2 < 100, 60, -60)[None, :, :, None].repeat(PROPOSALS, axis=0),
     }
     engines = dict(model.engines)
@@ -48,9 +48,13 @@ def glue(model: Model):
         answers = {}
         for info in model.bundle.tensors(stage, model.engine)[1]:
             shape = PROPOSALS if stage != "trunk" else 1, *info.shape[1:]
-            # Anchors without deltas are the proposals and the boxes, whatever the scales are.
-            noise = random.integers(-60, 60, shape) * ("deltas" not in info.name)
-            answers[info.name] = (made.get(info.name, noise) + info.zero_point).astype(info.dtype)
+            # The 64 pixel anchors of one level, without deltas, are the proposals and the boxes, whatever the scales are.
+            noise = random.integers(1, 60, shape) * (info.name.startswith("p") or info.name == "objectness_1")
+            values = made.get(info.name, noise) + info.zero_point
+            if info.scale is not None:
+                limits = np.iinfo(info.dtype)
+                values = np.clip(values, limits.min, limits.max)
+            answers[info.name] = values.astype(info.dtype)
         engines[stage] = FakeEngine(**answers)
 
     def job():
