@@ -2,6 +2,7 @@
 
     python -m edgemask.benchmarks.emulated run --board pi4 edgemask run /work/people.jpg
     python -m edgemask.benchmarks.emulated count [--board pi5] [--check | --update] [--json]
+    python -m edgemask.benchmarks.emulated count --board pi5 edgemask inspect
 
 The arm64 roots, of Debian bookworm and trixie, are made when first needed and kept in ~/.cache/edgemask. Counts say
 how much work a Pi has, never how long it takes.
@@ -36,6 +37,8 @@ def counts(options) -> int:
     if options.table:
         print(count.table(count.figures()))
         return 0
+    if options.command:
+        return _command(options)
     rows = _rows(options)
     todo = [(row, board) for row in rows for board in options.board or BOARDS]
     found = {row: {} for row in rows}
@@ -54,6 +57,17 @@ def counts(options) -> int:
     if sentences:
         print(f"make it cheaper, or say in the same commit that it is dearer: {UPDATE}", file=sys.stderr)
     return 1 if sentences else 0
+
+
+def _command(options):
+    """Counts at each mark (a call of os.getppid) of any command, and at its end."""
+    with tempfile.TemporaryDirectory() as folder:
+        checkout = Checkout(Path(folder))
+        found = {board: count.counted(checkout.pi(board, options.release, Path(folder)), *options.command)[1]
+                 for board in progress(options.board or list(BOARDS), "counting")}  # fmt: skip
+    lines = [" ".join([board, *(f"{kind} {one[kind]:,}" for kind in count.CLASSES)]) for board in found for one in found[board]]
+    print(json.dumps(found) if options.json else "\n".join(lines))
+    return 0
 
 
 def _rows(options):
@@ -81,6 +95,7 @@ def main(arguments=None) -> int:
     two.add_argument("--bundle", type=Path, help="default: the shipped person model")
     two.add_argument("--peer", type=Path, metavar="NETWORK.onnx", help="count another network in ONNX Runtime instead")
     two.add_argument("--json", action="store_true")
+    two.add_argument("command", nargs=argparse.REMAINDER, metavar="PROGRAM …", help="count this program instead, in all")
     do = two.add_mutually_exclusive_group()
     do.add_argument("--check", action="store_true", help="exit 1 when a part has grown by over 1 %% since figures.json")
     do.add_argument("--update", action="store_true", help="write figures.json")
