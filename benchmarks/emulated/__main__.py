@@ -75,7 +75,7 @@ def _rows(options):
     if options.peer:
         return {options.peer.stem: ("peer", options.peer)}
     bundle = Bundle(options.bundle) if options.bundle else Bundle()
-    label = f"{bundle.manifest['name']} {bundle.manifest['precision']}"
+    label = f"{bundle.manifest['name'].removesuffix('-float')} {bundle.manifest['precision']}"
     return {f"{label} {engine}": (engine, options.bundle) for engine in options.engine or bundle.engines()}
 
 
