@@ -39,21 +39,21 @@ def glue(model: Model):
     random = np.random.default_rng(0)
     rgb = random.integers(0, 256, (480, 640, 3), np.uint8)
     y, x = np.mgrid[-14:14, -14:14]
-    made = {
-        "box_scores": np.where(np.arange(PROPOSALS)[:, None] < DETECTIONS, (-120, 120), (120, -120)),
-        "mask_logits": np.where(x**2 + y**2 < 100, 60, -60)[None, :, :, None].repeat(PROPOSALS, axis=0),
-    }
+    disc = (x**2 + y**2 < 100)[None, :, :, None].repeat(PROPOSALS, axis=0)
+    people = np.arange(PROPOSALS)[:, None] < DETECTIONS
     engines = dict(model.engines)
     for stage in engines:
         answers = {}
         for info in model.bundle.tensors(stage, model.engine)[1]:
             shape = PROPOSALS if stage != "trunk" else 1, *info.shape[1:]
-            # The 64 pixel anchors of one level, without deltas, are the proposals and the boxes, whatever the scales are.
-            noise = random.integers(1, 60, shape) * (info.name.startswith("p") or info.name == "objectness_1")
-            values = made.get(info.name, noise) + info.zero_point
-            if info.scale is not None:
-                limits = np.iinfo(info.dtype)
-                values = np.clip(values, limits.min, limits.max)
+            low, high = (np.iinfo(info.dtype).min, np.iinfo(info.dtype).max) if info.scale is not None else (-8, 8)
+            # Lowest and highest values, whatever they stand for: the anchors of one level, without deltas, are the boxes.
+            if "deltas" in info.name:
+                values = np.full(shape, info.zero_point)
+            elif info.name in ("box_scores", "mask_logits"):
+                values = np.where(np.concatenate([~people, people], axis=1) if info.name == "box_scores" else disc, high, low)
+            else:
+                values = random.uniform(low, high, shape) if info.name in ("p3", "p4", "p5", "objectness_1") else np.full(shape, low)
             answers[info.name] = values.astype(info.dtype)
         engines[stage] = FakeEngine(**answers)
 

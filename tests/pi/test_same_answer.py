@@ -37,7 +37,10 @@ def test_every_stage_gives_the_same_bits_for_the_same_input(checkout, astronaut,
 
 @pytest.mark.parametrize(("board", "release"), CARDS)
 def test_run_writes_the_same_records(checkout, work, board, release):
-    """But for what the last bit of a float in the glue does: a rounded feature, then a step of a box's quantised delta."""
+    """But for what the last bit of a float in the glue does: a feature rounded otherwise, then a step of a quantised delta.
+
+    For a box that fills the frame such a step is over half a pixel of the model's input: a pixel there is two here.
+    """
     checkout.pi(board, release, work).check("edgemask", "run", "/work/pictures", "--jsonl", "/work/there.jsonl")
     command = ["run", work / "pictures", "--jsonl", work / "here.jsonl"]
     subprocess.run([sys.executable, "-m", "edgemask", *command], check=True, capture_output=True)
@@ -46,7 +49,7 @@ def test_run_writes_the_same_records(checkout, work, board, release):
     for one, other in zip(there, here, strict=True):
         assert (one["source"], one["size"], len(one["detections"])) == (other["source"], other["size"], len(other["detections"]))
         for found, wanted in zip(one["detections"], other["detections"], strict=True):
-            np.testing.assert_allclose(corners(found), corners(wanted), rtol=0, atol=1)
+            np.testing.assert_allclose(corners(found), corners(wanted), rtol=0, atol=2)
             np.testing.assert_allclose(found["score"], wanted["score"], rtol=0, atol=0.01)
             assert overlap(found, wanted) >= 0.99
 
