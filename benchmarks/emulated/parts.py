@@ -38,24 +38,10 @@ def glue(model: Model):
     """Everything between the networks, from a 640×480 frame to its COCO records; their answers are canned."""
     random = np.random.default_rng(0)
     rgb = random.integers(0, 256, (480, 640, 3), np.uint8)
-    y, x = np.mgrid[-14:14, -14:14]
-    disc = (x**2 + y**2 < 100)[None, :, :, None].repeat(PROPOSALS, axis=0)
-    people = np.arange(PROPOSALS)[:, None] < DETECTIONS
-    engines = dict(model.engines)
-    for stage in engines:
-        answers = {}
-        for info in model.bundle.tensors(stage, model.engine)[1]:
-            shape = PROPOSALS if stage != "trunk" else 1, *info.shape[1:]
-            low, high = (np.iinfo(info.dtype).min, np.iinfo(info.dtype).max) if info.scale is not None else (-8, 8)
-            # Lowest and highest values, whatever they stand for: the anchors of one level, without deltas, are the boxes.
-            if "deltas" in info.name:
-                values = np.full(shape, info.zero_point)
-            elif info.name in ("box_scores", "mask_logits"):
-                values = np.where(np.concatenate([~people, people], axis=1) if info.name == "box_scores" else disc, high, low)
-            else:
-                values = random.uniform(low, high, shape) if info.name in ("p3", "p4", "p5", "objectness_1") else np.full(shape, low)
-            answers[info.name] = values.astype(info.dtype)
-        engines[stage] = FakeEngine(**answers)
+    engines = {}
+    for stage in model.engines:
+        infos, count = model.bundle.tensors(stage, model.engine)[1], 1 if stage == "trunk" else PROPOSALS
+        engines[stage] = FakeEngine(**{info.name: _canned(info, (count, *info.shape[1:]), random) for info in infos})
 
     def job():
         networks, model.engines = model.engines, engines
@@ -63,6 +49,24 @@ def glue(model: Model):
         model.engines = networks
 
     return job
+
+
+def _canned(info, shape, random):
+    """Values at the ends of their range, whatever those stand for: the anchors of one level, without deltas, are the boxes."""
+    low, high = (np.iinfo(info.dtype).min, np.iinfo(info.dtype).max) if info.scale is not None else (-8, 8)
+    if "deltas" in info.name:
+        values = np.full(shape, info.zero_point)
+    elif info.name == "box_scores":
+        person = np.arange(PROPOSALS)[:, None] < DETECTIONS
+        values = np.where(np.concatenate([~person, person], axis=1), high, low)
+    elif info.name == "mask_logits":
+        y, x = np.mgrid[-14:14, -14:14]
+        values = np.broadcast_to(np.where(x**2 + y**2 < 100, high, low)[None, :, :, None], shape)
+    elif info.name.startswith("objectness") and info.name != "objectness_1":
+        values = np.full(shape, low)
+    else:
+        values = random.uniform(low, high, shape)
+    return values.astype(info.dtype)
 
 
 def peer(path: str):
