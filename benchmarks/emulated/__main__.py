@@ -1,6 +1,6 @@
 """Run this checkout on an emulated Raspberry Pi, or count its instructions.
 
-    python -m edgemask.benchmarks.emulated run --board pi4 edgemask run /work/people.jpg
+    python -m edgemask.benchmarks.emulated run --board pi4 edgemask run /srv/people.jpg
     python -m edgemask.benchmarks.emulated count [--board pi5] [--check | --update] [--json]
     python -m edgemask.benchmarks.emulated count --board pi5 edgemask inspect
 
@@ -85,7 +85,7 @@ def main(arguments=None) -> int:
     verbs = it.add_subparsers(required=True, metavar="VERB")
     one = verbs.add_parser("run", help="run a program on a board")
     one.add_argument("--board", choices=BOARDS, required=True)
-    one.add_argument("--work", type=Path, default=Path("."), help="folder that is /work there (default: this one)")
+    one.add_argument("--work", type=Path, default=Path("."), help="folder that is /srv there (default: this one)")
     one.add_argument("program", help="a program of the root, edgemask and python among them")
     one.add_argument("arguments", nargs=argparse.REMAINDER)
     one.set_defaults(verb=run)

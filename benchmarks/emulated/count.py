@@ -25,7 +25,7 @@ def counted(pi: Pi, *command) -> tuple[str, list[dict]]:
         done = subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", plugin, HERE / "count.c"], capture_output=True, text=True)
         if done.returncode:
             raise EmulationError(f"count.c does not compile: {done.stderr.strip().splitlines()[-1]}")
-    said = pi.check(*command, QEMU_PLUGIN="file=/work/count.so,out=/work/counts")
+    said = pi.check(*command, QEMU_PLUGIN="file=/srv/count.so,out=/srv/counts")
     lines = (pi.work / "counts").read_text().splitlines()
     return said, [dict(zip(CLASSES, map(int, line.split()), strict=True)) for line in lines]
 
@@ -38,7 +38,7 @@ def parts(pi: Pi, engine: str, path: Path | None = None) -> dict:
     extra = []
     if path:
         shutil.copy(path, pi.work / f"counted{path.suffix}")
-        extra = [f"/work/counted{path.suffix}"]
+        extra = [f"/srv/counted{path.suffix}"]
     said, marks = counted(pi, "python", "-m", "edgemask.benchmarks.emulated.parts", engine, *extra)
     found = json.loads(said)
     pairs = zip(marks[::2], marks[1::2], strict=False)  # the program's end is one too many

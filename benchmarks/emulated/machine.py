@@ -15,7 +15,7 @@ PATH = ("/opt/edgemask/bin", "/usr/bin", "/usr/sbin")
 ENTER = """
 set -e
 cd "$1"
-mount --bind "$2" work
+mount --bind "$2" srv
 mount -t tmpfs none sys
 mkdir -p sys/devices/system/cpu
 for file in possible present online; do echo 0-3 > sys/devices/system/cpu/$file; done
@@ -38,9 +38,9 @@ class Pi:
     """A board with an SD card.
 
     >>> pi = Checkout(folder).pi("pi4", "trixie", work)
-    >>> pi.run("edgemask", "run", "/work/people.jpg")
+    >>> pi.run("edgemask", "run", "/srv/people.jpg")
 
-    root: the arm64 root; work: the folder that is /work there; package: the folder that takes the place of the
+    root: the arm64 root; work: the folder that is /srv there; package: the folder that takes the place of the
     installed package `edgemask`; environment: more variables.
     """
 
@@ -64,14 +64,14 @@ class Pi:
 
     def command(self, *command) -> list[str]:
         """What the host runs."""
-        for place in ("proc", "sys", "mnt", "work", "lib64", "usr/lib/x86_64-linux-gnu"):
+        for place in ("proc", "sys", "mnt", "srv", "lib64", "usr/lib/x86_64-linux-gnu"):
             (self.root / place).mkdir(exist_ok=True)
         return ["unshare", "--mount", "--pid", "--fork", "--kill-child", f"--mount-proc={self.root}/proc", "sh", "-c", ENTER, "sh",
                 str(self.root), str(self.work), self.board.cpuinfo, str(self.package or ""), *self._program(*command)]  # fmt: skip
 
     def variables(self, environment: dict) -> dict:
         """The environment of a command."""
-        return {"PATH": ":".join(PATH), "HOME": "/work", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0", "QEMU_CPU": self.board.cpu,
+        return {"PATH": ":".join(PATH), "HOME": "/srv", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0", "QEMU_CPU": self.board.cpu,
                 **self.environment, **environment}  # fmt: skip
 
     def _program(self, name, *arguments):

@@ -50,7 +50,7 @@ class Checkout:
         self.package = folder / "unpacked" / "edgemask"
 
     def pi(self, board: str, release: str, work: Path) -> Pi:
-        """A board with a release on its card and `work` as its /work."""
+        """A board with a release on its card and `work` as its /srv."""
         return Pi(BOARDS[board], root(release, self.wheel), work, self.package)
 
 
@@ -97,7 +97,7 @@ def _install(folder, wheel):
     outside = {name: value for name, value in os.environ.items() if name.startswith("PIP_") or name.lower().endswith("_proxy")}
     pi = Pi(BOARDS["pi5"], folder, wheel.parent, environment=outside)
     pi.check("/usr/bin/python3", "-m", "venv", "--system-site-packages", "--without-pip", "/opt/edgemask")
-    pi.check(PYTHON, "-m", "pip", "install", "-q", *NEWEST, f"/work/{wheel.name}[onnx,coco]")
+    pi.check(PYTHON, "-m", "pip", "install", "-q", *NEWEST, f"/srv/{wheel.name}[onnx,coco]")
 
 
 def _run(*command) -> str:

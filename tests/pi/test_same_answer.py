@@ -27,7 +27,7 @@ def test_every_stage_gives_the_same_bits_for_the_same_input(checkout, astronaut,
     assert {stage: len(values) > 1 for stage, values in given.items()} == {"trunk": False, "box": True, "mask": True}
     np.savez(tmp_path / "in.npz", **given)
     pi = checkout.pi(board, release, tmp_path)
-    pi.check("python", "-m", "edgemask.benchmarks.emulated.stages", engine, "/work/in.npz", "/work/out.npz")
+    pi.check("python", "-m", "edgemask.benchmarks.emulated.stages", engine, "/srv/in.npz", "/srv/out.npz")
     model = edgemask.load(engine=engine, threads=1)
     got, want = dict(np.load(tmp_path / "out.npz")), stages.outputs(model, given)
     assert set(got) == set(want) == set(model.tensors)
@@ -41,7 +41,7 @@ def test_run_writes_the_same_records(checkout, work, board, release):
 
     For a box that fills the frame such a step is over half a pixel of the model's input: a pixel there is two here.
     """
-    checkout.pi(board, release, work).check("edgemask", "run", "/work/pictures", "--jsonl", "/work/there.jsonl")
+    checkout.pi(board, release, work).check("edgemask", "run", "/srv/pictures", "--jsonl", "/srv/there.jsonl")
     command = ["run", work / "pictures", "--jsonl", work / "here.jsonl"]
     subprocess.run([sys.executable, "-m", "edgemask", *command], check=True, capture_output=True)
     there, here = ([json.loads(line) for line in (work / name).read_text().splitlines()] for name in ("there.jsonl", "here.jsonl"))
@@ -66,8 +66,8 @@ def test_evaluate_measures_the_same_accuracy(checkout, work, board, release):
     truth = {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "person"}]}
     (work / "pictures.json").write_text(json.dumps(truth))
     shutil.copy(SHIPPED, work / "person.edgemask")
-    pi, options = checkout.pi(board, release, work), ("--coco", "/work/pictures.json", "--limit", "8", "--json")
-    (result,) = json.loads(pi.check("edgemask", "evaluate", "/work/person.edgemask", *options))["results"].values()
+    pi, options = checkout.pi(board, release, work), ("--coco", "/srv/pictures.json", "--limit", "8", "--json")
+    (result,) = json.loads(pi.check("edgemask", "evaluate", "/srv/person.edgemask", *options))["results"].values()
     assert result["pictures"] == 8 and result["engine"] == "tflite"
     assert result["box"]["AP"] > 99 and result["mask"]["AP"] > 99
 

@@ -28,7 +28,7 @@ def unpacked(package, version, folder) -> str:
     (wheel,) = folder.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder / "engine")
-    return "/work/engine"
+    return "/srv/engine"
 
 
 @pytest.mark.parametrize(("package", "engine", "version"), RELEASES, ids=lambda value: value)
@@ -40,7 +40,7 @@ def test_a_release_starts_and_gives_the_same_bits(checkout, astronaut, tmp_path,
     (want,) = stages.outputs(edgemask.load(engine=engine, threads=1), given).values()
     for board in OLDER:
         pi = checkout.pi(board, "bookworm", tmp_path)
-        pi.check("python", "-m", "edgemask.benchmarks.emulated.stages", engine, "/work/in.npz", "/work/out.npz", PYTHONPATH=place)
+        pi.check("python", "-m", "edgemask.benchmarks.emulated.stages", engine, "/srv/in.npz", "/srv/out.npz", PYTHONPATH=place)
         (got,) = np.load(tmp_path / "out.npz").values()
         assert np.array_equal(got, want)
 
