@@ -1,4 +1,4 @@
-"""A Pi without a Pi: the real arm64 wheels under QEMU's Zero 2 W, 4 and 5, for answers and instruction counts, never for time."""
+"""A Pi without a Pi: the real arm64 wheels under QEMU's Zero 2 W, 4 and 5, for answers and counts, never for time."""
 
 from edgemask.errors import EdgemaskError
 

@@ -66,13 +66,18 @@ class Pi:
         """What the host runs."""
         for place in ("proc", "sys", "mnt", "srv", "lib64", "usr/lib/x86_64-linux-gnu"):
             (self.root / place).mkdir(exist_ok=True)
-        return ["unshare", "--mount", "--pid", "--fork", "--kill-child", f"--mount-proc={self.root}/proc", "sh", "-c", ENTER, "sh",
-                str(self.root), str(self.work), self.board.cpuinfo, str(self.package or ""), *self._program(*command)]  # fmt: skip
+        return ["unshare", "--mount", "--pid", "--fork", "--kill-child", f"--mount-proc={self.root}/proc",
+                "sh", "-c", ENTER, "sh", str(self.root), str(self.work), self.board.cpuinfo, str(self.package or ""), *self._program(*command)]  # fmt: skip
 
     def variables(self, environment: dict) -> dict:
         """The environment of a command."""
+<<<<<<< HEAD
         return {"PATH": ":".join(PATH), "HOME": "/srv", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0", "QEMU_CPU": self.board.cpu,
                 **self.environment, **environment}  # fmt: skip
+=======
+        return {"PATH": ":".join(PATH), "HOME": "/srv", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0",
+                "QEMU_CPU": self.board.cpu, **self.environment, **environment}  # fmt: skip
+>>>>>>> pi
 
     def _program(self, name, *arguments):
         """The command as QEMU takes it: a program by its path, a script by its interpreter's."""

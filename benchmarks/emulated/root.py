@@ -20,7 +20,8 @@ RELEASES = ("bookworm", "trixie")
 CACHE = Path(os.environ.get("EDGEMASK_CACHE") or Path.home() / ".cache" / "edgemask")
 CHECKOUT = Path(__file__).parents[2]
 PROGRAMS = {"mmdebstrap": "mmdebstrap", "qemu-aarch64": "qemu-user", "gcc": "gcc"}
-PACKAGES = ("base-files", "bash", "coreutils", "ca-certificates", "libstdc++6", "python3", "python3-numpy", "python3-pip", "python3-venv")
+PACKAGES = ("base-files", "bash", "coreutils", "ca-certificates", "libstdc++6",
+            "python3", "python3-numpy", "python3-pip", "python3-venv")  # fmt: skip
 
 
 def check():

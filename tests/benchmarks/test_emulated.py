@@ -33,7 +33,8 @@ def test_a_part_that_grows_by_over_a_percent_is_named(growth, sentences):
 
 
 def test_a_board_without_a_figure_is_named():
-    assert count.grown({"new": {"pi4": {"runs": "", "parts": {"trunk": {"all": 1}}}}}, {}) == ["trunk of new on pi4 has no figure yet"]
+    found = {"new": {"pi4": {"runs": "", "parts": {"trunk": {"all": 1}}}}}
+    assert count.grown(found, {}) == ["trunk of new on pi4 has no figure yet"]
 
 
 def test_the_figures_are_of_the_pinned_releases_and_stand_in_readme(capsys):

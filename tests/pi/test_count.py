@@ -29,7 +29,7 @@ for _ in range(3):
 def test_instructions_are_counted_one_by_one_and_by_class(checkout, tmp_path):
     pi, spans = checkout.pi("pi5", "trixie", tmp_path), []
     for repeats in (100, 300):
-        words = [SDOT] * repeats + [SMLAL] * 2 * repeats + [FMLA] * 3 * repeats + [LDR] * 4 * repeats + [ADD] * repeats + [RET]
+        words = repeats * ([SDOT] + 2 * [SMLAL] + 3 * [FMLA] + 4 * [LDR] + [ADD]) + [RET]
         _, marks = count.counted(pi, "python", "-c", CALL, np.array(words, "<u4").tobytes().hex())
         spans.append({kind: marks[5][kind] - marks[4][kind] for kind in count.CLASSES})
     more = {kind: spans[1][kind] - spans[0][kind] for kind in count.CLASSES}
@@ -37,7 +37,8 @@ def test_instructions_are_counted_one_by_one_and_by_class(checkout, tmp_path):
 
 
 def test_no_part_of_a_frame_has_grown(checkout):
-    done = subprocess.run([sys.executable, "-m", "edgemask.benchmarks.emulated", "count", "--check", "--json"], capture_output=True, text=True)
+    command = [sys.executable, "-m", "edgemask.benchmarks.emulated", "count", "--check", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found, known = json.loads(done.stdout), count.figures()
     for row, boards in found.items():
@@ -45,7 +46,8 @@ def test_no_part_of_a_frame_has_grown(checkout):
         assert [board for board in boards if boards[board]["parts"]["trunk"]["dot"]] == ["pi5"]
         for board, result in boards.items():
             for part, counts in result["parts"].items():
-                assert counts["all"] == pytest.approx(known[row][board]["parts"][part]["all"], rel=count.GROWTH), (row, board, part)
+                before = known[row][board]["parts"][part]["all"]
+                assert counts["all"] == pytest.approx(before, rel=count.GROWTH), (row, board, part)
 
 
 def test_counts_do_not_depend_on_the_weights(checkout, work, checkpoint):
@@ -53,6 +55,7 @@ def test_counts_do_not_depend_on_the_weights(checkout, work, checkpoint):
     other = work / "other.edgemask"
     assert main(["convert", str(checkpoint), "--calibration", str(work / "pictures"), "-o", str(other)]) == 0
     for engine in ("tflite", "onnx"):
-        found, known = count.parts(checkout.pi("pi5", "trixie", work), engine, other), count.figures()[f"person-320 int8 {engine}"]
+        found = count.parts(checkout.pi("pi5", "trixie", work), engine, other)
+        known = count.figures()[f"person-320 int8 {engine}"]
         for part, counts in found["parts"].items():
             assert counts["all"] == pytest.approx(known["pi5"]["parts"][part]["all"], rel=count.GROWTH), (engine, part)

@@ -44,10 +44,12 @@ def test_run_writes_the_same_records(checkout, work, board, release):
     checkout.pi(board, release, work).check("edgemask", "run", "/srv/pictures", "--jsonl", "/srv/there.jsonl")
     command = ["run", work / "pictures", "--jsonl", work / "here.jsonl"]
     subprocess.run([sys.executable, "-m", "edgemask", *command], check=True, capture_output=True)
-    there, here = ([json.loads(line) for line in (work / name).read_text().splitlines()] for name in ("there.jsonl", "here.jsonl"))
+    texts = ((work / name).read_text() for name in ("there.jsonl", "here.jsonl"))
+    there, here = ([json.loads(line) for line in text.splitlines()] for text in texts)
     assert len(there) == len(here) == 8 and all(record["detections"] for record in here)
     for one, other in zip(there, here, strict=True):
-        assert (one["source"], one["size"], len(one["detections"])) == (other["source"], other["size"], len(other["detections"]))
+        assert one["source"] == other["source"] and one["size"] == other["size"]
+        assert len(one["detections"]) == len(other["detections"])
         for found, wanted in zip(one["detections"], other["detections"], strict=True):
             np.testing.assert_allclose(corners(found), corners(wanted), rtol=0, atol=2)
             np.testing.assert_allclose(found["score"], wanted["score"], rtol=0, atol=0.01)

@@ -16,13 +16,16 @@ from edgemask.benchmarks.emulated.versions import BELOW_THE_FLOOR, LITERT, ONNXR
 
 pytestmark = pytest.mark.pi
 OLDER = ("zero2w", "pi4")
-TAGS = [part for tag in ("2_17", "2_27", "2_28") for part in ("--platform", f"manylinux_{tag}_aarch64")]
-RELEASES = [("ai-edge-litert", "tflite", version) for version in LITERT] + [("onnxruntime", "onnx", version) for version in ONNXRUNTIME]
+TAGS = [part for tag in ("_2_17", "_2_27", "_2_28", "2014") for part in ("--platform", f"manylinux{tag}_aarch64")]
+RELEASES = [
+    *(("ai-edge-litert", "tflite", version) for version in LITERT),
+    *(("onnxruntime", "onnx", version) for version in ONNXRUNTIME),
+]
 
 
 def unpacked(package, version, folder) -> str:
     """The engine's release in a folder of the board that comes before what is installed."""
-    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", *TAGS, "--platform", "manylinux2014_aarch64"]
+    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", *TAGS]
     target = ["--python-version", "311", "--implementation", "cp", "--abi", "cp311", "-d", folder, f"{package}=={version}"]
     subprocess.run([*command, *target], check=True, capture_output=True)
     (wheel,) = folder.glob("*.whl")
@@ -40,7 +43,12 @@ def test_a_release_starts_and_gives_the_same_bits(checkout, astronaut, tmp_path,
     (want,) = stages.outputs(edgemask.load(engine=engine, threads=1), given).values()
     for board in OLDER:
         pi = checkout.pi(board, "bookworm", tmp_path)
+<<<<<<< HEAD
         pi.check("python", "-m", "edgemask.benchmarks.emulated.stages", engine, "/srv/in.npz", "/srv/out.npz", PYTHONPATH=place)
+=======
+        command = "python", "-m", "edgemask.benchmarks.emulated.stages", engine, "/srv/in.npz", "/srv/out.npz"
+        pi.check(*command, PYTHONPATH=place)
+>>>>>>> pi
         (got,) = np.load(tmp_path / "out.npz").values()
         assert np.array_equal(got, want)
 
