@@ -71,13 +71,8 @@ class Pi:
 
     def variables(self, environment: dict) -> dict:
         """The environment of a command."""
-<<<<<<< HEAD
-        return {"PATH": ":".join(PATH), "HOME": "/srv", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0", "QEMU_CPU": self.board.cpu,
-                **self.environment, **environment}  # fmt: skip
-=======
         return {"PATH": ":".join(PATH), "HOME": "/srv", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0",
                 "QEMU_CPU": self.board.cpu, **self.environment, **environment}  # fmt: skip
->>>>>>> pi
 
     def _program(self, name, *arguments):
         """The command as QEMU takes it: a program by its path, a script by its interpreter's."""

@@ -43,12 +43,8 @@ def test_a_release_starts_and_gives_the_same_bits(checkout, astronaut, tmp_path,
     (want,) = stages.outputs(edgemask.load(engine=engine, threads=1), given).values()
     for board in OLDER:
         pi = checkout.pi(board, "bookworm", tmp_path)
-<<<<<<< HEAD
-        pi.check("python", "-m", "edgemask.benchmarks.emulated.stages", engine, "/srv/in.npz", "/srv/out.npz", PYTHONPATH=place)
-=======
         command = "python", "-m", "edgemask.benchmarks.emulated.stages", engine, "/srv/in.npz", "/srv/out.npz"
         pi.check(*command, PYTHONPATH=place)
->>>>>>> pi
         (got,) = np.load(tmp_path / "out.npz").values()
         assert np.array_equal(got, want)
 
