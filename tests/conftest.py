@@ -20,7 +20,7 @@ MODELS = ROOT / "convert" / "models"
 SENSOR = """
 Virtual0:
   supported_formats: [{width: 640, height: 480}, {width: 320, height: 240}]
-  frames: {path: /work/frames/}
+  frames: {path: /srv/frames/}
   location: CameraLocationFront
   model: Virtual Pi camera
 """
@@ -107,7 +107,7 @@ def scenes(shared):
 
 @pytest.fixture(scope="session")
 def virtual_camera(scenes):
-    """`virtual_camera(folder)` puts there what makes libcamera's virtual sensor see the scenes, once it is bound to /work."""
+    """`virtual_camera(folder)` puts there what makes libcamera's virtual sensor see the scenes, once it is bound to /srv."""
 
     def prepare(folder: Path):
         shutil.copytree(ROOT / "tests" / "camera" / "virtual", folder / "virtual", ignore=shutil.ignore_patterns("__pycache__"))

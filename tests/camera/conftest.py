@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-ENVIRONMENT = {"PATH": "/opt/edgemask/bin:/usr/sbin:/usr/bin", "PYTHONPATH": "/work/virtual", "LC_ALL": "C.UTF-8", "HOME": "/work"}
+ENVIRONMENT = {"PATH": "/opt/edgemask/bin:/usr/sbin:/usr/bin", "PYTHONPATH": "/srv/virtual", "LC_ALL": "C.UTF-8", "HOME": "/srv"}
 
 
 class Pi:
-    """A folder `work` that is /work in the root where commands run."""
+    """A folder `work` that is /srv in the root where commands run."""
 
     def __init__(self, root, work):
         self.root, self.work = root, work
@@ -31,7 +31,7 @@ class Pi:
         return subprocess.CompletedProcess(command, process.returncode, out, err)
 
     def _command(self, command):
-        script = f'mount --bind {self.work} {self.root}/work && exec chroot {self.root} "$@"'
+        script = f'mount --bind {self.work} {self.root}/srv && exec chroot {self.root} "$@"'
         return ["/usr/bin/unshare", "--mount", "--pid", "--fork", "--kill-child", f"--mount-proc={self.root}/proc",
                 "/bin/sh", "-c", script, "sh", *command]  # fmt: skip
 

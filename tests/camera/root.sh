@@ -24,9 +24,8 @@ cp -L /etc/ssl/certs/ca-certificates.crt "$building/etc/ssl/certs/"
 [ ! -e /etc/pip.conf ] || cp /etc/pip.conf "$building/etc/"
 # Debian has no python3-picamera2: PyPI's goes where apt's would, out of the reach of a virtual environment's pip.
 chroot "$building" python3 -m pip install -q --break-system-packages picamera2==0.3.38 >&2
-# The sensor is described by whoever binds a folder to /work.
-mkdir "$building/work"
-ln -sf /work/virtual.yaml "$building/usr/share/libcamera/pipeline/virtual/virtual.yaml"
+# The sensor is described by whoever binds a folder to /srv.
+ln -sf /srv/virtual.yaml "$building/usr/share/libcamera/pipeline/virtual/virtual.yaml"
 chmod 755 "$building"
 mv "$building" "$root"
 trap - EXIT

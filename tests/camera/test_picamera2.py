@@ -26,7 +26,7 @@ def records(text):
 
 
 def test_real_pictures_in_masks_out(pi, scenes):
-    done = pi.run("edgemask", "run", "picamera2", "--frames", "48", VIRTUAL_FPS="15", VIRTUAL_LOG="/work/log")
+    done = pi.run("edgemask", "run", "picamera2", "--frames", "48", VIRTUAL_FPS="15", VIRTUAL_LOG="/srv/log")
     assert done.returncode == 0, done.stderr
     found = records(done.stdout)
     assert len(found) == 48 and all(record["source"] == "picamera2:0" and record["size"] == [640, 480] for record in found)
@@ -49,7 +49,7 @@ def test_readme_s_commands_leave_apt_s_numpy_alone(pi):
 
 
 def test_a_thousand_frames_leak_no_request(pi):
-    done = pi.run("edgemask", "run", "picamera2", "--frames", "1000", VIRTUAL_FPS="60", VIRTUAL_LOG="/work/log")
+    done = pi.run("edgemask", "run", "picamera2", "--frames", "1000", VIRTUAL_FPS="60", VIRTUAL_LOG="/srv/log")
     assert done.returncode == 0, done.stderr
     numbers = [record["frame"] for record in records(done.stdout)]
     assert "in 1000 frames" in done.stderr and sorted(set(numbers)) == numbers
@@ -81,7 +81,7 @@ Loop(camera, model, [Results()], limit=20).run()
 
 
 def test_when_the_model_is_slow_at_most_one_newer_frame_waits(pi):
-    done = pi.run("python3", "-c", SLOW, VIRTUAL_FPS="15", VIRTUAL_LOG="/work/log")
+    done = pi.run("python3", "-c", SLOW, VIRTUAL_FPS="15", VIRTUAL_LOG="/srv/log")
     assert done.returncode == 0, done.stderr
     results, log = records(done.stdout), pi.log()
     assert len(results) == 20
@@ -102,7 +102,7 @@ for number, options in enumerate([{}, {"hflip": True}, {"rotate": 180}, {"rotate
         given = camera.device.camera_configuration()
         frame = next(iter(camera))
         print(given["buffer_count"], given["raw"], given["transform"].hflip, given["transform"].vflip)
-    numpy.savez(f"/work/{number}.npz", rgb=frame.rgb, content=frame.content, number=frame.number, age_ms=frame.age_ms)
+    numpy.savez(f"/srv/{number}.npz", rgb=frame.rgb, content=frame.content, number=frame.number, age_ms=frame.age_ms)
 """
 
 
@@ -173,7 +173,7 @@ def test_what_the_camera_cannot_do_is_one_sentence(pi, arguments, sentence):
 
 def test_readme_s_command_shows_the_page(pi):
     (line,) = re.findall(r"^/opt/edgemask/bin/(edgemask run picamera2 --web) ", README.read_text(), re.MULTILINE)
-    process = pi.start(*line.split(), "--web=127.0.0.1:0", "--jsonl=/work/records.jsonl")  # any free port
+    process = pi.start(*line.split(), "--web=127.0.0.1:0", "--jsonl=/srv/records.jsonl")  # any free port
     address = next(found[0] for text in process.stderr if (found := re.search(r"http://127\.0\.0\.1:\d+/", text)))
     while not (pi.work / "records.jsonl").exists() or (pi.work / "records.jsonl").read_text().count("\n") < 5:
         assert process.poll() is None

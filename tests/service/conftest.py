@@ -14,12 +14,12 @@ TESTS = Path(__file__).parents[1]
 
 
 class Machine:
-    """A root booted by systemd-nspawn, which forgets what is written in it; the folder `work` is its /work."""
+    """A root booted by systemd-nspawn, which forgets what is written in it; the folder `work` is its /srv."""
 
     def __init__(self, root, work, source):
         self.log, self.source = work / "console", source
         command = ["systemd-nspawn", "--boot", "--register=no", "--keep-unit", "--volatile=overlay", "--private-network",
-                   f"--directory={root}", f"--bind={work}:/work", "--machine=edgemask-test", "--console=pipe"]  # fmt: skip
+                   f"--directory={root}", f"--bind={work}:/srv", "--machine=edgemask-test", "--console=pipe"]  # fmt: skip
         with self.log.open("wb") as console:
             self.nspawn = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=console)
         self.wait(lambda: self._leader() and self("systemctl", "is-system-running").stdout.strip() in ("running", "degraded"))
@@ -78,7 +78,7 @@ def machine(request, make_root, tmp_path_factory):
     work = tmp_path_factory.mktemp("machine")
     work.chmod(0o755)
     if request.param == "bookworm":
-        root, source = request.getfixturevalue("bookworm"), "/work/clip.mp4"
+        root, source = request.getfixturevalue("bookworm"), "/srv/clip.mp4"
         shutil.copy(request.getfixturevalue("shared") / "media" / "one-by-one-person-detection.mp4", work / "clip.mp4")
     else:
         root, source = make_root("camera/root.sh"), "picamera2"

@@ -15,7 +15,7 @@ web = true
 """
 EDGEMASK = "/opt/edgemask/bin/edgemask"
 # The virtual camera has no /dev/video0 to wait for, and comes by a module of the tests.
-VIRTUAL = "[Service]\nExecStartPre=\nEnvironment=PYTHONPATH=/work/virtual VIRTUAL_FPS=10\n"
+VIRTUAL = "[Service]\nExecStartPre=\nEnvironment=PYTHONPATH=/srv/virtual VIRTUAL_FPS=10\n"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -109,6 +109,6 @@ def test_hung_it_is_killed_by_the_watchdog_and_comes_back(machine):
 
 
 def test_a_configuration_that_is_wrong_is_not_installed(machine):
-    machine("sh", "-c", "echo 'sorce = 0' > /work/wrong.toml")
-    done = machine(EDGEMASK, "service", "install", "--config", "/work/wrong.toml")
-    assert done.returncode == 2 and "/work/wrong.toml: no entry is called 'sorce'; is it 'source'?" in done.stderr
+    machine("sh", "-c", "echo 'sorce = 0' > /srv/wrong.toml")
+    done = machine(EDGEMASK, "service", "install", "--config", "/srv/wrong.toml")
+    assert done.returncode == 2 and "/srv/wrong.toml: no entry is called 'sorce'; is it 'source'?" in done.stderr
