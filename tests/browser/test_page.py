@@ -124,6 +124,8 @@ def test_who_pauses_costs_nothing(browser, live):
     next_frame(driver)
     driver.find_element("tag name", "body").send_keys("p")
     until(lambda: live.page.server.viewers == 0)
+    frames = live.page.metrics.frames
+    until(lambda: live.page.metrics.frames > frames)  # who was about to encode for them has done so
     encoded, frames, still = live.page.encoded, live.page.metrics.frames, number(driver)
     until(lambda: live.page.metrics.frames > frames + 5)
     assert live.page.encoded == encoded and number(driver) == still and text(driver, "state") == "paused"
