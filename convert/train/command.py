@@ -39,7 +39,8 @@ def main(arguments) -> int:
     trainer = Trainer(recipe, network, classes, here)
     resumed = trainer.resume(options.out)
     if here.first:
-        print(note or f"{len(pictures)} pictures, {sum(len(one.instances) for one in pictures)} objects of {', '.join(classes)}")
+        objects = sum(len(one.instances) for one in pictures)
+        print(note or f"{len(pictures)} pictures, {objects} objects of {', '.join(classes)}")
         print(f"goes on from iteration {trainer.iteration}" if resumed else taken)
     Run(trainer, classes, options.out).run(pictures, options.workers)
     return 0
@@ -64,10 +65,12 @@ class Run:
                 if self.stopped:
                     break
         if self.trainer.place.first:
-            self.trainer.save(self.folder)
-            if self.trainer.iteration == self.recipe.iterations:
+            finished = self.trainer.iteration == self.recipe.iterations
+            if finished:
                 self._measure()
-            print(f"wrote {self.folder / BEST}" if (self.folder / BEST).exists() else f"stopped at {self.trainer.iteration}")
+            self.trainer.save(self.folder)
+            stopped = f"stopped after iteration {self.trainer.iteration}: the same command goes on"
+            print(f"wrote {self.folder / BEST}" if finished else stopped)
 
     def _stop(self):
         self.stopped = True
@@ -102,7 +105,7 @@ class Run:
 def _options(arguments):
     it = parser(
         "train", "Train a model of this family on a COCO-format set; run it again to go on where it was.",
-        "edgemask train recipe.toml --out run; on several GPUs torchrun --nproc-per-node 4 -m edgemask train recipe.toml --out run",
+        "edgemask train recipe.toml --out run\n  torchrun --nproc-per-node 4 -m edgemask train recipe.toml --out run",
     )  # fmt: skip
     it.add_argument("recipe", metavar="RECIPE.toml", help="see README: everything about the run")
     it.add_argument("--out", type=Path, required=True, metavar="DIR", help="checkpoints, curves, and the state to go on from")

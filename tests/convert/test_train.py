@@ -217,11 +217,11 @@ def test_a_wrong_recipe_is_one_sentence(entry, said, fruit, capsys):
 @pytest.mark.train
 def test_imagenet_weights_are_those_the_shipped_model_began_with(checkpoint):
     """Its stem and first blocks were frozen; float16 in the file."""
-    given, _ = starting_network("imagenet", 1, 0)
-    shipped = load_file(checkpoint)
-    for key, value in given.state_dict().items():
-        if key.startswith(("backbone.stem.", "backbone.blocks.0.", "backbone.blocks.1.", "backbone.blocks.2.")) and key in shipped:
-            torch.testing.assert_close(value, shipped[key].float(), rtol=1e-3, atol=1e-5)
+    given, shipped = starting_network("imagenet", 1, 0)[0].state_dict(), load_file(checkpoint)
+    frozen = [key for key in shipped if key.startswith(("backbone.stem.", *(f"backbone.blocks.{index}." for index in range(3))))]
+    assert len(frozen) == 45
+    for key in frozen:
+        torch.testing.assert_close(given[key], shipped[key].float(), rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.train
