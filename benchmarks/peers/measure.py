@@ -41,8 +41,7 @@ def measure(peers: list[Peer], folder: Path, threads: list[int], processes: int,
         rows[peer.name] = found
     for name, found in ratios.items():
         if "failed" not in rows[name]:
-            rows[name]["ratios"] = {count: [round(statistics.median(all_), 2), min(all_), max(all_)]
-                                    for count, all_ in found.items()}  # fmt: skip
+            rows[name]["ratios"] = {count: [statistics.median(all_), min(all_), max(all_)] for count, all_ in found.items()}
     return {peer.name: rows[peer.name] for peer in peers}
 
 

@@ -23,7 +23,7 @@ def onnxruntime(path: Path, threads: int):
 
 
 def openvino(path: Path, threads: int):
-    """An ONNX network in OpenVINO, one stream, in float32 where it is not int8."""
+    """A network in OpenVINO, from its own format or ONNX: one stream, float32 where it is not int8."""
     import openvino as runtime
 
     compiled = runtime.Core().compile_model(path, "CPU", {

@@ -11,6 +11,7 @@ from torch import nn
 
 from edgemask.benchmarks.peers.scene import FRAME, INPUT, PEOPLE, RATIO, logits, people, twins
 
+PROPOSALS = 150
 SCHEMAS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -33,8 +34,7 @@ def operators():
         for schema in SCHEMAS:
             library.define(schema)
         library.impl("nms", lambda boxes, scores, _: scores.argsort(descending=True), "CPU")
-        library.impl("roi_align", lambda x, rois, _, height, width, *rest: x.new_zeros(len(rois), x.shape[1], height, width),
-                     "CPU")  # fmt: skip
+        library.impl("roi_align", _pooled, "CPU")
         import torchvision
 
         torchvision.kept = library  # the operators live as long as it does
@@ -43,8 +43,16 @@ def operators():
     return torchvision
 
 
+def _pooled(features, rois, _, height, width, *rest):
+    return features.new_zeros(len(rois), features.shape[1], height, width)
+
+
 def _yes() -> bool:
     return True
+
+
+def _replaced(levels, planted):
+    return [0 * level + answer for level, answer in zip(levels, planted, strict=True)]
 
 
 class Planted(nn.Module):
@@ -72,8 +80,10 @@ class Graph(nn.Module):
 
         backbone = normalised(_mobilenet_extractor(mobilenet_v3_large(weights=None), True, 6))
         anchors = AnchorGenerator(((32, 64, 128, 256, 512),) * 3, ((0.5, 1.0, 2.0),) * 3)
-        self.model = MaskRCNN(backbone, 2, rpn_anchor_generator=anchors, min_size=INPUT, max_size=INPUT,
-                              rpn_pre_nms_top_n_test=150, rpn_post_nms_top_n_test=150, rpn_score_thresh=0.05).eval()  # fmt: skip
+        self.model = MaskRCNN(
+            backbone, 2, rpn_anchor_generator=anchors, rpn_score_thresh=0.05,
+            rpn_pre_nms_top_n_test=PROPOSALS, rpn_post_nms_top_n_test=PROPOSALS,
+        ).eval()  # fmt: skip
         self.register_buffer("mean", torch.tensor(self.model.transform.image_mean)[:, None, None])
         self.register_buffer("std", torch.tensor(self.model.transform.image_std)[:, None, None])
         self._plant()
@@ -84,9 +94,8 @@ class Graph(nn.Module):
         objectness, _ = self.model.rpn.head(features)
         anchors = self.model.rpn.anchor_generator(images, features)[0]
         rpn = self._rpn([tuple(level.shape) for level in objectness], anchors)
-        self.model.rpn.head = Planted(self.model.rpn.head, lambda found: tuple(
-            [0 * one + planted for one, planted in zip(kind, what, strict=True)] for kind, what in zip(found, rpn, strict=True)))
-        scores = torch.tensor([8.0, -8.0]).repeat(150, 1)
+        self.model.rpn.head = Planted(self.model.rpn.head, lambda found: tuple(map(_replaced, found, rpn)))
+        scores = torch.tensor([8.0, -8.0]).repeat(PROPOSALS, 1)
         scores[:PEOPLE], scores[PEOPLE : 2 * PEOPLE] = torch.tensor([-8.0, 8.0]), torch.tensor([-2.0, 2.0])
         heads.box_predictor = Planted(heads.box_predictor, lambda found: (
             0 * found[0] + scores[: found[0].shape[0]], 0 * found[1]))  # fmt: skip
