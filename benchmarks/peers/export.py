@@ -8,24 +8,31 @@ small for a normal float, which slows a CPU down and which int8 cannot be calibr
 
 import contextlib
 import os
+import shutil
 import sys
+import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
 from edgemask.benchmarks.peers.peers import TORCHVISION, blob
-from edgemask.benchmarks.peers.scene import FRAME, INPUT, frame
+from edgemask.benchmarks.peers.scene import INPUT, frame
 
 ENVIRONMENT = {"YOLO_AUTOINSTALL": "false", "YOLO_OFFLINE": "true", "YOLO_VERBOSE": "false"}
 
 
 def main(network: str, folder: str) -> int:
-    """Write the network's files into the folder; the exit code."""
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    os.chdir(folder)
-    with contextlib.redirect_stdout(sys.stderr):
+    """Put the network's files into the folder, all or none; the exit code."""
+    folder = Path(folder).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".") as work, contextlib.redirect_stdout(sys.stderr):
+        os.chdir(work)
         maskrcnn() if network == TORCHVISION else yolo(network)
+        for made in Path().glob(f"{network}*"):
+            shutil.rmtree(folder / made, ignore_errors=True)
+            made.replace(folder / made)
+        os.chdir(folder)
     return 0
 
 
@@ -50,9 +57,9 @@ def yolo(network: str):
 
 def maskrcnn():
     """torchvision's Mask R-CNN on MobileNetV3, 320 pixels, whole: its graph holds RPN, RoIAlign, NMS and mask pasting."""
-    from edgemask.benchmarks.peers.torchvision_graph import Graph
-
     import torch
+
+    from edgemask.benchmarks.peers.torchvision_graph import Graph
 
     graph, image = Graph(normalised), torch.from_numpy(blob(frame()))
     torch.onnx.export(graph, (image,), f"{TORCHVISION}.onnx", opset_version=17, dynamo=False,

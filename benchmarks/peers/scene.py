@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from edgemask import boxes, pictures
-from edgemask.bundle import SHIPPED
 from edgemask.benchmarks.peers import PeerError
+from edgemask.bundle import SHIPPED
 
 INPUT = 320
 FRAME = 640, 480

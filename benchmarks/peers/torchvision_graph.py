@@ -26,7 +26,7 @@ def operators():
     Then the operators are only names and shapes: enough to trace a graph, whose operators are ONNX's.
     """
     try:
-        import torchvision
+        import torchvision  # noqa: F401
     except RuntimeError:
         for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
             del sys.modules[name]
@@ -40,7 +40,6 @@ def operators():
         torchvision.kept = library  # the operators live as long as it does
         for module in ("torchvision.extension", "torchvision.ops.roi_align"):
             sys.modules[module]._has_ops = _yes
-    return torchvision
 
 
 def _pooled(features, rois, _, height, width, *rest):
@@ -108,7 +107,7 @@ class Graph(nn.Module):
         torch.manual_seed(0)
         objectness = [torch.rand(shape) * 4 - 2 for shape in shapes]
         deltas = [torch.zeros(1, 4 * shape[1], *shape[2:]) for shape in shapes]
-        _, kinds, height, width = shapes[0]
+        _, kinds, _, width = shapes[0]
         for rank, found in enumerate(boxes):
             centre = (found[:, :2] + found[:, 2:]) / 2
             column, row = (centre / (INPUT / width)).long().T

@@ -7,7 +7,7 @@ within each (Bolya et al. 2019, YOLACT, section 3): the cheapest way we know to 
 import numpy as np
 
 from edgemask import boxes
-from edgemask.benchmarks.peers.scene import INPUT, PEOPLE, RATIO, Found, people, twins
+from edgemask.benchmarks.peers.scene import INPUT, PEOPLE, Found, people, twins
 from edgemask.bilinear import weights
 
 CONFIDENCE, OVERLAP = 0.25, 0.5  # as `yolo predict`, and as edgemask and torchvision: at its own 0.7 the twins would stay
