@@ -83,7 +83,7 @@ def normalised(model):
 def int8(path: Path, into: Path):
     """Static int8 of every operator that ONNX Runtime can: uint8 activations, int8 weights per channel.
 
-    The fastest there is, with no regard for accuracy: boxes, scores and mask coefficients share one scale.
+    Made for speed, with no regard for accuracy: boxes, scores and mask coefficients share one scale.
     """
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
