@@ -63,7 +63,7 @@ def _run(arguments):
     if verb not in VERBS:
         raise OptionError(f"no verb {verb!r}; there are {', '.join(VERBS)}")
     try:
-        return _resolve(verb)(rest)
+        return _call(verb, rest)
     except SystemExit as end:  # argparse ends --help so
         if end.code:
             raise
@@ -85,13 +85,14 @@ def _explain(error) -> int:
     return code
 
 
-def _resolve(verb):
+def _call(verb, arguments) -> int:
     module, _, function = VERBS[verb][0].partition(":")
     try:
-        return getattr(importlib.import_module(module), function)
+        return getattr(importlib.import_module(module), function)(arguments)
     except ImportError as error:
+        extra = "train" if verb == "train" else "convert"
         if module.startswith("edgemask.convert") and error.name in ("torch", "onnx", "safetensors", "onnxruntime", "flatbuffers"):
-            raise MissingLibrary(f"{verb} needs {error.name}: pip install 'edgemask[convert]'") from error
+            raise MissingLibrary(f"{verb} needs {error.name}: pip install 'edgemask[{extra}]'") from error
         raise
 
 
