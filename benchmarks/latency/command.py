@@ -1,0 +1,88 @@
+"""edgemask bench: how fast a bundle is on this machine, and whether that counts."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+from edgemask import evaluate
+from edgemask.arguments import ENGINE_HELP, ENGINE_NAMES, count, parser
+from edgemask.benchmarks.latency import FULL, QUICK, Mode
+from edgemask.benchmarks.latency.card import card
+from edgemask.benchmarks.latency.facts import emulated, facts
+from edgemask.benchmarks.latency.result import write
+from edgemask.benchmarks.latency.session import label, measure
+from edgemask.bundle import SHIPPED, Bundle
+from edgemask.device import Device, default_threads
+from edgemask.engines import choose
+from edgemask.errors import OptionError
+from edgemask.model import Model
+from edgemask.progress import progress
+
+
+def main(arguments) -> int:
+    """The verb."""
+    options = _options(arguments)
+    device = Device()
+    if options.facts:
+        print(json.dumps(facts(device), indent=1))
+        return 0
+    if how := emulated(device):
+        raise OptionError(f"this machine is emulated ({how}), so its times mean nothing: count its work, "
+                          "python -m edgemask.benchmarks.emulated card --board pi5")  # fmt: skip
+    bundle = Bundle(options.bundle)
+    engines = bundle.engines() if options.engine == "all" else [choose(bundle, options.engine)]
+    for engine in engines:
+        Model(bundle, engine, 1)  # an engine that is not installed is said now
+    result = measure(device, bundle, engines, options.threads, _mode(options), options.camera)
+    result["accuracy"] = _accuracy(bundle, engines, options)
+    paths = write(options.output or Path("edgemask-bench", f"{_slug(result['device'])}.json"), result)
+    print(json.dumps(result) if options.json else card(result))
+    print(f"wrote {', '.join(map(str, paths))}", file=sys.stderr)
+    return 0
+
+
+def _mode(options):
+    usual = FULL if options.full else QUICK
+    if options.processes is None and options.seconds is None:
+        return usual
+    return Mode("custom", options.processes or usual.processes, options.seconds or usual.seconds)
+
+
+def _accuracy(bundle, engines, options):
+    if not options.coco:
+        return {}
+    return {engine: evaluate.evaluate(Model(bundle, engine), options.coco, options.images, options.limit,
+                                      lambda ids, engine=engine: progress(ids, f"accuracy, {engine}")).summary
+            for engine in engines}  # fmt: skip
+
+
+def _slug(text):
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def _threads(text):
+    return [count(one) for one in text.split(",")]
+
+
+def _options(arguments):
+    it = parser(
+        "bench", "Measure latency on this machine, and say whether the figures may be compared with others'.",
+        "edgemask bench --engine all --threads 1,2,4 --coco val.json",
+    )  # fmt: skip
+    it.add_argument("--bundle", default=SHIPPED, metavar="FILE", help="default: the shipped person model")
+    it.add_argument("--engine", choices=(*ENGINE_NAMES, "all"), default="auto", help=f"{ENGINE_HELP}; all: each one, in turn")
+    it.add_argument("--threads", type=_threads, default=[default_threads()], metavar="N,N …", help="default: all cores but one")
+    long = it.add_mutually_exclusive_group()
+    long.add_argument("--quick", action="store_true", help="5 processes of 10 s, about a minute for each engine and N (the default)")
+    long.add_argument("--full", action="store_true", help="5 processes of 120 s for each engine and N: what to publish")
+    it.add_argument("--seconds", type=count, metavar="S", help="seconds a process; shorter than 10 is only a look")
+    it.add_argument("--processes", type=count, metavar="N", help="fewer than 5 is only a look")
+    it.add_argument("--camera", metavar="SOURCE", help="the age of its frames, too, when their results are there")
+    it.add_argument("--coco", metavar="COCO.json", help="measure the accuracy of the same file, too")
+    it.add_argument("--images", metavar="DIR", help="pictures of --coco (default: the folder named as the json)")
+    it.add_argument("--limit", type=count, metavar="N", help="only the first N pictures of --coco")
+    it.add_argument("-o", "--output", type=Path, metavar="FILE.json", help="a card (.md) and a page (.html) are put beside it")
+    it.add_argument("--facts", action="store_true", help="only print what is known of this machine")
+    it.add_argument("--json", action="store_true", help="print the result instead of the card")
+    return it.parse_args(arguments)

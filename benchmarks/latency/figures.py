@@ -1,0 +1,56 @@
+"""Statistics of latencies."""
+
+import math
+import statistics
+
+import numpy as np
+
+PERCENTILES = {"min": 0, "p50": 50, "p90": 90, "p99": 99, "max": 100}
+BINS = 48
+
+
+def summary(values) -> dict[str, float]:
+    """{"count", "min", "p50", "p90", "p99", "max", "mean"} of milliseconds."""
+    found = np.percentile(values, list(PERCENTILES.values()))
+    return {"count": len(values), **{name: _round(value) for name, value in zip(PERCENTILES, found, strict=True)},
+            "mean": _round(np.mean(values))}  # fmt: skip
+
+
+def between(values) -> dict[str, float]:
+    """{"median", "low", "high"}: one figure of several processes, and the least and most any of them gave."""
+    return {"median": _round(statistics.median(values)), "low": _round(min(values)), "high": _round(max(values))}
+
+
+def histogram(values) -> dict[str, list]:
+    """{"edges" [BINS + 1], "counts" [BINS]}: up to the 99.5th percentile; the last bin holds everything beyond, too."""
+    edges = np.linspace(min(values), max(np.percentile(values, 99.5), min(values) * 1.01), BINS + 1)
+    counts, _ = np.histogram(np.minimum(values, edges[-1]), edges)
+    return {"edges": [_round(edge) for edge in edges], "counts": counts.tolist()}
+
+
+def early_stopping(values, percentile: float = 0.9, confidence: float = 0.99) -> float | None:
+    """The percentile as MLPerf Inference's single stream estimates it: an upper bound that holds with `confidence`.
+
+    The most of the worst values is left out with which a sample of this size may still be trusted, the largest of the
+    others is the answer; None for too few values (inference_rules.adoc, "early stopping", with tolerance 0).
+    """
+    count, below = len(values), 0.0
+    for worse in range(count):
+        below += _binomial(count, worse, 1 - percentile)
+        if below > 1 - confidence:
+            return _round(sorted(values)[count - worse]) if worse else None
+    return None
+
+
+def slope(counts, values) -> float:
+    """Milliseconds per detection: the least-squares line's rise."""
+    return float(np.polyfit(counts, values, 1)[0])
+
+
+def _binomial(count, hits, chance):
+    ways = math.lgamma(count + 1) - math.lgamma(hits + 1) - math.lgamma(count - hits + 1)
+    return math.exp(ways + hits * math.log(chance) + (count - hits) * math.log1p(-chance))
+
+
+def _round(value) -> float:
+    return round(float(value), 3)

@@ -1,0 +1,72 @@
+"""The four plots of a page; each takes runs that have a latency, or the whole result, and gives HTML."""
+
+from edgemask.benchmarks.latency import STAGES
+from edgemask.benchmarks.latency.card import name
+from edgemask.benchmarks.latency.svg import COLOURS, Plot, legend
+
+# Key of a sample, its axis, and the least range worth showing.
+CURVES = (("celsius", "°C", 10), ("mhz", "clock, MHz", 200), ("others", "others, cores", 1), ("watts", "W", 1), ("rss_mib", "RSS, MiB", 50))
+
+
+def histogram(runs) -> str:
+    """How often which latency came, a line a run."""
+    edges = [run["latency"]["histogram"]["edges"] for run in runs]
+    shares = [[100 * count / sum(run["latency"]["histogram"]["counts"]) for count in run["latency"]["histogram"]["counts"]] for run in runs]
+    plot = Plot((min(each[0] for each in edges), max(each[-1] for each in edges)), (0, max(map(max, shares))), "ms a frame", "% of frames")
+    for run, edge, share, colour in zip(runs, edges, shares, _colours(runs), strict=True):
+        steps = [(edge[0], 0)]
+        for left, right, height in zip(edge, edge[1:], share, strict=False):
+            steps += [(left, height), (right, height)]
+        plot.line([*steps, (edge[-1], 0)], colour, f"{name(run)}: p50 {run['latency']['ms']['total']['p50']:.1f} ms")
+    return legend(list(map(name, runs))) + str(plot)
+
+
+def stages(runs) -> str:
+    """Medians of the stages, one after the other, a bar a run."""
+    sums = [sum(run["latency"]["ms"][stage]["p50"] for stage in STAGES) for run in runs]
+    plot = Plot((0, 1.08 * max(sums)), (0, len(runs)), "ms, medians of the stages", "", height=52 + 46 * len(runs))
+    for row, (run, total) in enumerate(zip(runs, sums, strict=True)):
+        start, low = 0.0, len(runs) - 1 - row
+        for stage, colour in zip(STAGES, COLOURS, strict=False):
+            ms = run["latency"]["ms"][stage]["p50"]
+            plot.bar((start, low + 0.08), (start + ms, low + 0.55), colour, f"{stage}: {ms:.2f} ms")
+            start += ms
+        plot.text(0, low + 0.75, name(run))
+        plot.text(total, low + 0.32, f"{total:.1f}", shift=5)
+    return legend(STAGES) + str(plot)
+
+
+def people(runs) -> str:
+    """Latency against the number of people, with the range over the processes."""
+    found = [run["latency"]["people"] for run in runs]
+    top = max(one["high"] for each in found for one in each["p50_ms"])
+    plot = Plot((0, max(found[0]["counts"]) * 1.03), (0, 1.05 * top), "people in the frame", "p50, ms a frame")
+    for run, each, colour in zip(runs, found, _colours(runs), strict=True):
+        points = list(zip(each["counts"], each["p50_ms"], strict=True))
+        plot.line([(count, one["median"]) for count, one in points], colour)
+        for count, one in points:
+            plot.dot(count, one["median"], one["low"], one["high"], colour, f"{name(run)}, {count} people: {one['median']:.1f} ms")
+    return legend([f"{name(run)}: {each['ms_per_person']['median']:.2f} ms per person" for run, each in zip(runs, found, strict=True)]) + str(plot)
+
+
+def timeline(result) -> str:
+    """What the machine did meanwhile, a curve for whatever it tells, the steady phases shaded."""
+    samples, drawn, silent = result["timeline"], [], []
+    for key, axis, least in CURVES:
+        values = [sample[key] for sample in samples if sample[key] is not None]
+        if not values:
+            silent.append(axis.partition(",")[0].replace("°C", "temperature").replace("W", "power"))
+            continue
+        low = 0 if key in ("others", "watts", "rss_mib") else min(values) - least / 4
+        plot = Plot((0, samples[-1]["t"]), (low, max(max(values), low + least) * 1.02), "seconds", axis, width=940, height=150)
+        for before, after in zip(samples, samples[1:], strict=False):
+            if after["phase"] == "steady":
+                plot.bar((before["t"], plot.y[0]), (after["t"], plot.y[1]), _colours(result["runs"])[after["run"]], opacity=0.13)
+        plot.line([(sample["t"], sample[key]) for sample in samples], "#555")
+        drawn.append(str(plot))
+    shaded = legend(list(map(name, result["runs"])))
+    return shaded + "".join(drawn) + (f"<p>Not readable on this machine: {', '.join(silent)}.</p>" if silent else "")
+
+
+def _colours(runs):
+    return [COLOURS[index % len(COLOURS)] for index in range(len(runs))]
