@@ -34,7 +34,7 @@ def _mode(mode):
 
 def name(run: dict) -> str:
     """A run's engine and threads."""
-    return f"{run['runs'].partition(',')[0]}, {run['threads']} thread{'s' * (run['threads'] > 1)}"
+    return f"{run['runs'].partition(',')[0].removesuffix(' with XNNPACK')}, {run['threads']} thread{'s' * (run['threads'] > 1)}"
 
 
 def around(one: dict, digits: int = 1) -> str:

@@ -5,6 +5,7 @@ import platform
 import re
 import sys
 from importlib import metadata
+from importlib.util import find_spec
 
 from edgemask.device import Device
 
@@ -75,6 +76,8 @@ def _system_memory(name):
 
 
 def _libcamera(device):
+    if not find_spec("libcamera"):
+        return ""
     return device.python("import libcamera; print(libcamera.CameraManager.singleton().version)").stdout.strip()
 
 

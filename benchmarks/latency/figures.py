@@ -31,14 +31,14 @@ def histogram(values) -> dict[str, list]:
 def early_stopping(values, percentile: float = 0.9, confidence: float = 0.99) -> float | None:
     """The percentile as MLPerf Inference's single stream estimates it: an upper bound that holds with `confidence`.
 
-    The most of the worst values is left out with which a sample of this size may still be trusted, the largest of the
-    others is the answer; None for too few values (inference_rules.adoc, "early stopping", with tolerance 0).
+    With t the most values that may lie above it for a sample of this size still to be trusted, it is the t-th largest;
+    None for fewer than 64 values (inference_rules.adoc, "early stopping", tolerance 0, and loadgen's early_stopping.cc).
     """
     count, below = len(values), 0.0
     for worse in range(count):
         below += _binomial(count, worse, 1 - percentile)
         if below > 1 - confidence:
-            return _round(sorted(values)[count - worse]) if worse else None
+            return _round(sorted(values)[count - worse + 1]) if worse > 1 else None
     return None
 
 

@@ -8,7 +8,7 @@ from edgemask.benchmarks.latency.verdict import sentence
 STYLE = """:root{color-scheme:light}body{font:15px/1.5 system-ui,sans-serif;max-width:960px;margin:2em auto;padding:0 1em;color:#222;background:#fff}
 table{border-collapse:collapse;margin:1em 0;font-size:14px}td,th{padding:.2em .7em;text-align:right;border-bottom:1px solid #ddd}
 td:first-child,th:first-child{text-align:left}.facts td{text-align:left}.verdict{padding:.6em 1em;border-left:6px solid #009e73;background:#eef7f3}
-.not{border-color:#d55e00;background:#fdf1e7}.plots{display:flex;flex-wrap:wrap;gap:1em}.plots>section{flex:1 1 440px;min-width:300px}
+.not{border-color:#d55e00;background:#fdf1e7}.plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(430px,100%),1fr));gap:1em}
 svg{width:100%;height:auto}svg text{font:11px system-ui,sans-serif;fill:#444}.axis{stroke:#888;fill:none}.grid{stroke:#e4e4e4}
 .legend{font-size:13px;margin:.2em 0}.legend span{margin-right:1em;white-space:nowrap}.legend i{display:inline-block;width:.8em;height:.8em;margin-right:.35em}
 h2{margin:1.4em 0 .3em;font-size:1.15em}.scroll{overflow-x:auto}"""
@@ -29,7 +29,7 @@ def _page(result):
     yield f"<p>{_(next(line for line in lines if line.startswith(result['bundle']['name'])))}</p>"
     if timed:
         yield "<div class=plots>"
-        for heading, plot in (("Latency", plots.histogram), ("Stages", plots.stages), ("Latency against people", plots.people)):
+        for heading, plot in (("All frames, and their median", plots.histogram), (f"Stages of a frame with {result['workload']['people']} people", plots.stages), ("Latency against people", plots.people)):
             yield f"<section><h2>{heading}</h2>{plot(timed)}</section>"
         yield f"</div><h2>Meanwhile</h2>{plots.timeline(result)}"
     # The card's tables, which are the same figures.

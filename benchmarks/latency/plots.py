@@ -9,16 +9,17 @@ CURVES = (("celsius", "°C", 10), ("mhz", "clock, MHz", 200), ("others", "others
 
 
 def histogram(runs) -> str:
-    """How often which latency came, a line a run."""
-    edges = [run["latency"]["histogram"]["edges"] for run in runs]
-    shares = [[100 * count / sum(run["latency"]["histogram"]["counts"]) for count in run["latency"]["histogram"]["counts"]] for run in runs]
-    plot = Plot((min(each[0] for each in edges), max(each[-1] for each in edges)), (0, max(map(max, shares))), "ms a frame", "% of frames")
-    for run, edge, share, colour in zip(runs, edges, shares, _colours(runs), strict=True):
-        steps = [(edge[0], 0)]
-        for left, right, height in zip(edge, edge[1:], share, strict=False):
-            steps += [(left, height), (right, height)]
-        plot.line([*steps, (edge[-1], 0)], colour, f"{name(run)}: p50 {run['latency']['ms']['total']['p50']:.1f} ms")
-    return legend(list(map(name, runs))) + str(plot)
+    """How often which latency came, a row a run, each as high as its most frequent; a line where the median is."""
+    found = [run["latency"]["histogram"] for run in runs]
+    span = min(one["edges"][0] for one in found), max(one["edges"][-1] for one in found)
+    plot = Plot(span, (0, len(runs)), "ms a frame", "", height=52 + 66 * len(runs))
+    for row, (run, one, colour) in enumerate(zip(runs, found, _colours(runs), strict=True)):
+        low, middle = len(runs) - 1 - row, run["latency"]["ms"]["total"]["p50"]
+        for left, right, count in zip(one["edges"], one["edges"][1:], one["counts"], strict=False):
+            plot.bar((left, low), (right, low + 0.66 * count / max(one["counts"])), colour, f"{left:.1f} to {right:.1f} ms: {count} frames")
+        plot.line([(middle, low), (middle, low + 0.72)], "#222", f"median of all frames: {middle:.1f} ms")
+        plot.text(middle, low + 0.82, f"{name(run)}: {middle:.1f} ms", "start" if middle < sum(span) / 2 else "end")
+    return str(plot)
 
 
 def stages(runs) -> str:

@@ -90,8 +90,8 @@ def _busy(device):
 
 
 def _own(process):
-    """CPU seconds of this process and of the one it measures."""
-    return time.process_time() + _process_seconds(process)
+    """CPU seconds of this process, of its children that ended, and of the one it measures."""
+    return sum(os.times()[:4]) + _process_seconds(process)
 
 
 def _process_seconds(process):

@@ -42,15 +42,15 @@ class Scenes:
     >>> len(scenes.model(scenes.rgb))
     10
 
-    On one level the trunk's objectness is replaced so that anchors that hardly overlap come first, and the box head's
-    scores so that N of them are people. RoIAlign, both heads, NMS and masks work on those as on any others.
+    On one level the trunk's objectness is replaced so that anchors that hardly overlap come first, the box head's
+    scores so that N of them are people, and the mask head's logits so that each is round. All networks run as ever.
     """
 
     def __init__(self, model: Model):
         self.model = model
         self.rgb = photograph()
-        self.trunk = model.engines["trunk"] = Told(model.engines["trunk"])
-        self.box = model.engines["box"] = Told(model.engines["box"])
+        self.trunk, self.box, self.mask = (Told(engine) for engine in model.engines.values())
+        model.engines = {"trunk": self.trunk, "box": self.box, "mask": self.mask}
         image, _ = letterbox(self.rgb, model.width, model.height, model.pad)
         content = content_size(FRAME, (model.width, model.height))
         self._propose(content)
@@ -69,6 +69,7 @@ class Scenes:
         scores[self.apart[:people], :2] = low, high
         deltas = self.model.tensors["box_deltas"]
         self.box.outputs = {"box_scores": scores, "box_deltas": _nothing(deltas, len(self.proposals))}
+        self.mask.outputs = {"mask_logits": _round(self.model.tensors["mask_logits"], people)}
 
     def look(self) -> Detections:
         """One frame, from its pixels to what is found."""
@@ -86,6 +87,14 @@ class Scenes:
 
 def _ends(info: TensorInfo):
     return (-8, 8) if info.scale is None else (np.iinfo(info.dtype).min, np.iinfo(info.dtype).max)
+
+
+def _round(info, count):
+    low, high = _ends(info)
+    side = info.shape[1]
+    y, x = np.mgrid[:side, :side] - (side - 1) / 2
+    grid = np.where(x**2 + y**2 < (0.4 * side) ** 2, high, low).astype(info.dtype)
+    return np.repeat(np.repeat(grid[None, :, :, None], count, axis=0), info.shape[3], axis=3)
 
 
 def _nothing(info, count):

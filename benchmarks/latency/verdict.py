@@ -36,8 +36,10 @@ def _machine(known):
 
 
 def _length(mode):
-    if mode.processes < QUICK.processes or mode.seconds < QUICK.seconds:
-        yield (f"too short ({mode.processes} × {mode.seconds:g} s, a quick run is {QUICK.processes} × {QUICK.seconds:g} s)")
+    if mode.processes == 0:
+        yield "instructions counted, no time measured"
+    elif mode.processes < QUICK.processes or mode.seconds < QUICK.seconds:
+        yield f"too short ({mode.processes} × {mode.seconds:g} s, a quick run is {QUICK.processes} × {QUICK.seconds:g} s)"
 
 
 def _others(steady):

@@ -30,6 +30,7 @@ def timed(look) -> dict[str, float]:
 
 def cold(spec) -> tuple[Scenes, dict]:
     """A model just loaded, and {"runs", "load_ms", "first_ms", "cold_ms" [COLD]}."""
+    say("load")
     rgb = photograph()
     start = time.perf_counter()
     model = edgemask.load(spec["bundle"], spec["engine"], spec["threads"])
@@ -81,6 +82,7 @@ def main():
     """The whole process."""
     spec = json.loads(sys.stdin.readline())
     if spec["camera"]:
+        say("camera")
         found = ages(spec)
     else:
         scenes, found = cold(spec)
