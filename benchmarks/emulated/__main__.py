@@ -120,7 +120,7 @@ def main(arguments=None) -> int:
     two.set_defaults(verb=counts)
     three = verbs.add_parser("card", help="make the card of a board: what it is and how much work a frame has, no times")
     three.add_argument("--board", choices=BOARDS, required=True)
-    three.add_argument("-o", "--output", type=Path, metavar="FILE.json", help="a card (.md) and a page (.html) are put beside it")
+    three.add_argument("-o", "--output", type=Path, metavar="FILE.json", help="a card (.md) and a page (.html) come beside it")
     three.add_argument("--json", action="store_true")
     three.set_defaults(verb=card)
     for verb in (one, two, three):

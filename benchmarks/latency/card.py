@@ -4,7 +4,9 @@ from edgemask.benchmarks.latency import STAGES
 from edgemask.benchmarks.latency.verdict import sentence
 
 SPREAD = ("min", "p50", "p90", "p99", "max", "mean")
-SHOWN = ("cpu", "cores", "int8 flags", "memory_mib", "system", "kernel", "firmware", "governor", "highest_mhz", "python", "edgemask")
+SHOWN = (
+    "cpu", "cores", "int8 flags", "memory_mib", "system", "kernel", "firmware", "governor", "highest_mhz", "python", "edgemask",
+)  # fmt: skip
 
 
 def card(result: dict) -> str:
@@ -17,9 +19,12 @@ def _lines(result):
     yield f"# {result['device']}"
     yield f"\n**{sentence(result['verdict'])}**"
     yield from (f"\nNote: {note}." for note in result["verdict"]["notes"])
-    yield (f"\n{bundle['name']} {bundle['precision']} {bundle['input'][0]}×{bundle['input'][1]} (SHA-256 {bundle['sha256'][:12]}…), "
-           f"a {work['frame'][0]}×{work['frame'][1]} frame with {work['people']} people and {work['proposals']} proposals, from its pixels "
-           f"to COCO records; {result['time'][:10]}, {_mode(result['mode'])}.\n")  # fmt: skip
+    width, height = bundle["input"]
+    yield (
+        f"\n{bundle['name']} {bundle['precision']} {width}×{height} (SHA-256 {bundle['sha256'][:12]}…), a "
+        f"{work['frame'][0]}×{work['frame'][1]} frame with {work['people']} people and {work['proposals']} proposals, "
+        f"from its pixels to COCO records; {result['time'][:10]}, {_mode(result['mode'])}.\n"
+    )
     timed = [run for run in result["runs"] if run["latency"]]
     yield from [*_ends(timed), "", *_stages(timed), *_ages(timed)] if timed else ()
     yield from instructions([run for run in result["runs"] if run["instructions"]])
@@ -29,7 +34,9 @@ def _lines(result):
 
 
 def _mode(mode):
-    return f"{mode['name']}: {mode['processes']} processes of {mode['seconds']:g} s" if mode["processes"] else "instructions counted, no time"
+    if not mode["processes"]:
+        return "instructions counted, no time"
+    return f"{mode['name']}: {mode['processes']} processes of {mode['seconds']:g} s"
 
 
 def name(run: dict) -> str:
@@ -74,8 +81,11 @@ def _stages(runs):
 def _ages(runs):
     for run in runs:
         if age := run["latency"]["frame_age"]:
-            yield (f"\nCamera, {name(run)}: frames {age['ms']['p50']:.0f} ms old when their records are there (p90 {age['ms']['p90']:.0f}, "
-                   f"p99 {age['ms']['p99']:.0f}), {age['fps']:.1f} a second, {age['dropped']} dropped.")  # fmt: skip
+            p50, p90, p99 = (age["ms"][key] for key in ("p50", "p90", "p99"))
+            yield (
+                f"\nCamera, {name(run)}: frames {p50:.0f} ms old when their records are there (p90 {p90:.0f}, p99 {p99:.0f}), "
+                f"{age['fps']:.1f} a second, {age['dropped']} dropped."
+            )
 
 
 def instructions(runs: list[dict]):
@@ -87,7 +97,7 @@ def instructions(runs: list[dict]):
     for run in runs:
         counts = [run["instructions"][part]["all"] / 1e6 for part in parts]
         yield f"| {name(run)} | {' | '.join(f'{one:.1f}' for one in counts)} | {sum(counts):.1f} |"
-    yield "\nWork, counted by QEMU; how long it takes on the board was not measured."
+    yield "\nWork, counted by QEMU (NMS leaves nine of the ten boxes); how long it takes on the board was not measured."
 
 
 def accuracy(result: dict):

@@ -11,7 +11,7 @@ from edgemask.benchmarks.latency import FULL, QUICK, Mode
 from edgemask.benchmarks.latency.card import card
 from edgemask.benchmarks.latency.facts import emulated, facts
 from edgemask.benchmarks.latency.result import write
-from edgemask.benchmarks.latency.session import label, measure
+from edgemask.benchmarks.latency.session import measure
 from edgemask.bundle import SHIPPED, Bundle
 from edgemask.device import Device, default_threads
 from edgemask.engines import choose
@@ -74,7 +74,8 @@ def _options(arguments):
     it.add_argument("--engine", choices=(*ENGINE_NAMES, "all"), default="auto", help=f"{ENGINE_HELP}; all: each one, in turn")
     it.add_argument("--threads", type=_threads, default=[default_threads()], metavar="N,N …", help="default: all cores but one")
     long = it.add_mutually_exclusive_group()
-    long.add_argument("--quick", action="store_true", help="5 processes of 10 s, about a minute for each engine and N (the default)")
+    long.add_argument("--quick", action="store_true", 
+                      help="5 processes of 10 s, about a minute for each engine and N (the default)")  # fmt: skip
     long.add_argument("--full", action="store_true", help="5 processes of 120 s for each engine and N: what to publish")
     it.add_argument("--seconds", type=count, metavar="S", help="seconds a process; shorter than 10 is only a look")
     it.add_argument("--processes", type=count, metavar="N", help="fewer than 5 is only a look")

@@ -4,10 +4,21 @@ import json
 from pathlib import Path
 
 from edgemask.arguments import parser
-from edgemask.benchmarks.latency.card import around, instructions, name
+from edgemask.benchmarks.latency.card import around, name
 from edgemask.benchmarks.latency.result import read
 from edgemask.benchmarks.latency.verdict import sentence
 from edgemask.errors import OptionError
+
+# Columns of timed runs, after the device and the engine.
+TIMED = {
+    "edgemask, bundle": lambda row: row["version"],
+    "p50 ms (over processes)": lambda row: around(row["p50_ms"]),
+    "p90 ms": lambda row: f"{row['p90_ms']:.1f}",
+    "ms per person": lambda row: f"{row['ms_per_person']:.2f}",
+    "load ms": lambda row: f"{row['load_ms']:.0f}",
+    "peak MiB": lambda row: f"{row['peak_rss_mib']:.0f}",
+    "through the first": lambda row: around(row["ratio"], 2) if row["ratio"] else "1",
+}
 
 
 def main(arguments) -> int:
@@ -20,13 +31,13 @@ def main(arguments) -> int:
     if options.json:
         print(json.dumps({"latency": timed, "instructions": counted}, indent=1))
         return 0
-    print("\n".join([*_table(timed), *_counts(results.values())]))
+    print("\n".join([*_table(timed), *_counts(counted)]))
     return 0
 
 
 def refuse(results: dict):
     """Raise OptionError, one sentence, where results must not be compared. results: by path."""
-    reasons = [f"{path} is {sentence(result['verdict'])}" for path, result in results.items() if not result["verdict"]["comparable"]]
+    reasons = [f"{path} is {sentence(one['verdict'])}" for path, one in results.items() if not one["verdict"]["comparable"]]
     first, *others = results
     for path in others:
         if results[path]["workload"] != results[first]["workload"]:
@@ -50,9 +61,9 @@ def rows(results) -> tuple[list[dict], list[dict]]:
 
 
 def _named(result, run):
-    bundle = result["bundle"]
-    return {"device": result["device"], "runs": name(run), "edgemask": result["facts"]["edgemask"]["value"],
-            "bundle": f"{bundle['name']} {bundle['precision']} {bundle['sha256'][:8]}", "verdict": sentence(result["verdict"])}  # fmt: skip
+    bundle, version = result["bundle"], result["facts"]["edgemask"]["value"]
+    what = f"{version}, {bundle['name']} {bundle['precision']} {bundle['sha256'][:8]}"
+    return {"device": result["device"], "runs": name(run), "version": what, "verdict": sentence(result["verdict"])}
 
 
 def _row(result, run):
@@ -70,22 +81,27 @@ def _ratio(one, other):
 def _table(timed):
     if not timed:
         return
-    yield "| device | engine | edgemask, bundle | p50 ms (over processes) | p90 ms | ms per person | load ms | peak MiB | through the first |"
-    yield "|---|---|---|---|---|---|---|---|---|"
+    yield _line("device", "engine", *TIMED)
+    yield "|---|---|" + "---|" * len(TIMED)
     for row in timed:
-        ratio = "1" if row["ratio"] is None else around(row["ratio"], 2)
-        cells = [row["device"], row["runs"], f"{row['edgemask']}, {row['bundle']}", around(row["p50_ms"]), f"{row['p90_ms']:.1f}",
-                 f"{row['ms_per_person']:.2f}", f"{row['load_ms']:.0f}", f"{row['peak_rss_mib']:.0f}", ratio]  # fmt: skip
-        yield f"| {' | '.join(cells)} |"
+        yield _line(row["device"], row["runs"], *(cell(row) for cell in TIMED.values()))
     verdicts = {f"{row['device']}: {row['verdict']}" for row in timed if row["verdict"] != "comparable"}
-    yield from (f"\n{line}" for line in sorted(verdicts))
+    yield from (f"\n{line}." for line in sorted(verdicts))
 
 
-def _counts(results):
-    for result in results:
-        if runs := [run for run in result["runs"] if run["instructions"]]:
-            yield f"\n{result['device']}\n"
-            yield from instructions(runs)
+def _counts(counted):
+    if not counted:
+        return
+    parts = list(counted[0]["instructions"])
+    yield "\n" + _line("device", "engine", "edgemask, bundle", *parts, "millions of instructions a frame")
+    yield "|---|---|---|" + "---|" * (len(parts) + 1)
+    for row in counted:
+        counts = [row["instructions"][part]["all"] / 1e6 for part in parts]
+        yield _line(row["device"], row["runs"], row["version"], *(f"{one:.1f}" for one in (*counts, sum(counts))))
+
+
+def _line(*cells):
+    return f"| {' | '.join(cells)} |"
 
 
 def _options(arguments):

@@ -19,8 +19,9 @@ class Sampler(threading.Thread):
     ...     sampler.phase, sampler.measured = "steady", process.pid
 
     phase, run_index: what is going on and in which run, kept with each sample; measured: the process whose CPU time
-    and memory are ours. samples: {"t" (s), "phase", "run", "mhz", "celsius", "throttled" (the firmware's bits), "watts", "rss_mib", "others" (cores
-    that other programs and the host took since the sample before)}, None for what cannot be read.
+    and memory are ours. samples: {"t" (s), "phase", "run", "mhz", "celsius", "throttled" (the firmware's bits),
+    "watts", "rss_mib", "others" (cores that other programs and the host took since the sample before)}, None for
+    what cannot be read.
     """
 
     def __init__(self, device: Device, period: float = 1.0):

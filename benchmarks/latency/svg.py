@@ -55,9 +55,9 @@ class Plot:
         piece = []
         for point in [*points, None]:
             if point is None or point[1] is None:
-                if piece:
-                    path = " ".join(f"{x},{y}" for x, y in piece)
-                    self.marks.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2">{_title(title)}</polyline>')
+                path = " ".join(f"{x},{y}" for x, y in piece)
+                look = f'fill="none" stroke="{colour}" stroke-width="2"'
+                self.marks += [f'<polyline points="{path}" {look}>{_title(title)}</polyline>'] if piece else []
                 piece = []
             else:
                 piece.append(self.at(*point))
@@ -65,7 +65,8 @@ class Plot:
     def bar(self, start: tuple[float, float], end: tuple[float, float], colour: str, title: str = "", opacity: float = 1.0):
         """A filled rectangle between two corners."""
         (left, low), (right, high) = self.at(*start), self.at(*end)
-        place = f'x="{min(left, right):g}" y="{min(low, high):g}" width="{abs(right - left):.1f}" height="{abs(high - low):.1f}"'
+        size = f'width="{abs(right - left):.1f}" height="{abs(high - low):.1f}"'
+        place = f'x="{min(left, right):g}" y="{min(low, high):g}" {size}'
         self.marks.append(f'<rect {place} fill="{colour}" opacity="{opacity}">{_title(title)}</rect>')
 
     def dot(self, x: float, y: float, low: float, high: float, colour: str, title: str = ""):
@@ -77,27 +78,35 @@ class Plot:
     def text(self, x: float, y: float, words: str, anchor: str = "start", shift: float = 0):
         """Words at a point."""
         across, up = self.at(x, y)
-        self.marks.append(f'<text x="{across + shift:g}" y="{up:g}" text-anchor="{anchor}" dominant-baseline="middle">{html.escape(words)}</text>')
+        place = f'x="{across + shift:g}" y="{up:g}" text-anchor="{anchor}" dominant-baseline="middle"'
+        self.marks.append(f"<text {place}>{html.escape(words)}</text>")
 
     def __str__(self):
-        foot, middle = self.height - BOTTOM, (self.height - BOTTOM + TOP) / 2
-        axes = []
-        for tick in ticks(*self.x) if self.across else ():
+        inside = "".join([*self._axes(), *self.marks])
+        return f'<svg viewBox="0 0 {self.width} {self.height}" role="img">{inside}</svg>'
+
+    def _axes(self):
+        foot, end = self.height - BOTTOM, self.width - RIGHT
+        for tick in ticks(*self.x):
             x, _ = self.at(tick, self.y[0])
-            axes.append(f'<path d="M{x} {foot}v4" class="axis"/><text x="{x}" y="{foot + 17}" text-anchor="middle">{tick:g}</text>')
+            yield f'<path d="M{x} {foot}v4" class="axis"/><text x="{x}" y="{foot + 17}" text-anchor="middle">{tick:g}</text>'
         for tick in ticks(*self.y, 4) if self.up else ():
             _, y = self.at(self.x[0], tick)
-            axes.append(f'<path d="M{LEFT} {y}H{self.width - RIGHT}" class="grid"/><text x="{LEFT - 6}" y="{y + 4}" text-anchor="end">{tick:g}</text>')
-        axes.append(f'<path d="M{LEFT} {foot}H{self.width - RIGHT}" class="axis"/>')
-        axes.append(f'<text x="{(LEFT + self.width - RIGHT) / 2}" y="{self.height - 6}" text-anchor="middle">{html.escape(self.across)}</text>')
-        axes.append(f'<text transform="translate(13 {middle}) rotate(-90)" text-anchor="middle">{html.escape(self.up)}</text>')
-        return f'<svg viewBox="0 0 {self.width} {self.height}" role="img">{"".join(axes + self.marks)}</svg>'
+            yield f'<path d="M{LEFT} {y}H{end}" class="grid"/>'
+            yield f'<text x="{LEFT - 6}" y="{y + 4}" text-anchor="end">{tick:g}</text>'
+        yield f'<path d="M{LEFT} {foot}H{end}" class="axis"/>'
+        middle = f'text-anchor="middle">{html.escape(self.across)}</text>'
+        yield f'<text x="{(LEFT + end) / 2}" y="{self.height - 6}" {middle}'
+        turned = f"translate(13 {(foot + TOP) / 2}) rotate(-90)"
+        yield f'<text transform="{turned}" text-anchor="middle">{html.escape(self.up)}</text>'
 
 
 def legend(names) -> str:
     """Colours and what they stand for, as HTML."""
-    pairs = zip(names, COLOURS * (1 + len(names) // len(COLOURS)), strict=False)
-    return '<p class="legend">' + " ".join(f'<span><i style="background:{colour}"></i>{html.escape(name)}</span>' for name, colour in pairs) + "</p>"
+    colours = COLOURS * (1 + len(names) // len(COLOURS))
+    pairs = zip(names, colours, strict=False)
+    keys = (f'<span><i style="background:{colour}"></i>{html.escape(name)}</span>' for name, colour in pairs)
+    return f'<p class="legend">{" ".join(keys)}</p>'
 
 
 def _title(words):

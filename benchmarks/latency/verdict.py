@@ -82,7 +82,7 @@ def _unseen(known, samples):
 
 def _unread(steady):
     names = {"mhz": "clock", "celsius": "temperature", "throttled": "throttle bits", "others": "background load"}
-    if missing := [name for key, name in names.items() if not _each(steady, key)]:
+    if steady and (missing := [name for key, name in names.items() if not _each(steady, key)]):
         yield f"not readable here: {', '.join(missing)}"
 
 

@@ -27,7 +27,11 @@ from edgemask.verbs.demo import pan_and_zoom
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="bench reads /proc")
 jsonschema = pytest.importorskip("jsonschema")
 LOOK = ["--processes", "1", "--seconds", "1"]
-PMIC = " VDD_CORE_A current(7)=2.50000000A\n   3V3_SYS_A current(1)=0.5A\n VDD_CORE_V volt(15)=0.80000000V\n   3V3_SYS_V volt(9)=3.3V\n"
+PMIC = """ VDD_CORE_A current(7)=2.50000000A
+   3V3_SYS_A current(1)=0.5A
+ VDD_CORE_V volt(15)=0.80000000V
+   3V3_SYS_V volt(9)=3.3V
+"""
 
 
 class Pi:
@@ -132,7 +136,8 @@ def test_a_program_on_every_core_is_told(bench):
 
 
 def test_a_temperature_that_rises_is_told_and_shown(bench, pi):
-    with meanwhile(lambda seconds: pi.file("sys/class/thermal/thermal_zone0/temp", f"{48_000 + int(min(seconds, 4) * 15_000)}\n")):
+    place = "sys/class/thermal/thermal_zone0/temp"
+    with meanwhile(lambda seconds: pi.file(place, f"{48_000 + int(min(seconds, 4) * 15_000)}\n")):
         result, path = bench(pi.device)
     celsius = [sample["celsius"] for sample in result["timeline"] if sample["celsius"]]
     assert celsius[-1] > celsius[0] + 20 and about(result, "hot (")
@@ -151,7 +156,8 @@ def test_throttle_bits_that_flip_are_told_and_joules_counted(bench, pi):
     assert run["latency"]["joules_per_frame"] == pytest.approx(3.65 * run["latency"]["ms"]["total"]["mean"] / 1e3, rel=0.2)
 
 
-STEADY = {"t": 1, "phase": "steady", "run": 0, "mhz": 2400, "celsius": 50.0, "throttled": 0, "watts": None, "rss_mib": 90, "others": 0.0}
+STEADY = {"t": 1, "phase": "steady", "run": 0, "mhz": 2400, "celsius": 50.0, "throttled": 0, "watts": None,
+          "rss_mib": 90, "others": 0.0}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -184,7 +190,8 @@ def test_the_notes_of_a_verdict(pi):
 
 def test_facts_have_a_source_and_what_is_unreadable_a_reason(pi, tmp_path):
     known = facts(pi.device)
-    assert known["cpu"]["value"] == "Cortex-A76" and known["soc"]["value"] == "brcm,bcm2712" and known["highest_mhz"]["value"] == 2400
+    some = [known[name]["value"] for name in ("cpu", "soc", "highest_mhz")]
+    assert some == ["Cortex-A76", "brcm,bcm2712", 2400]
     for found in (known, facts(Device(tmp_path / "nothing", path=str(tmp_path))), facts(Device())):
         assert set(FACTS) <= set(found)
         assert all(fact["source"] and (fact["value"] is not None or fact["reason"]) for fact in found.values())
@@ -282,8 +289,13 @@ def test_a_process_that_dies_is_told(tmp_path, monkeypatch, capsys):
 
 
 def test_measuring_needs_no_extra(tmp_path):
-    program = ("import sys\nfor name in ('jsonschema', 'matplotlib', 'torch', 'onnx', 'pycocotools'): sys.modules[name] = None\n"
-               f"from edgemask.cli import main\nsys.exit(main(['bench', '--engine', 'tflite', *{LOOK}, '-o', '{tmp_path}/it.json']))")  # fmt: skip
+    program = f"""
+import sys
+for name in ("jsonschema", "matplotlib", "torch", "onnx", "pycocotools"):
+    sys.modules[name] = None
+from edgemask.cli import main
+sys.exit(main(["bench", "--engine", "tflite", *{LOOK}, "-o", "{tmp_path}/it.json"]))
+"""
     assert subprocess.run([sys.executable, "-c", program], capture_output=True).returncode == 0
     assert read(tmp_path / "it.json")["mode"] == vars(Mode("custom", 1, 1))
 
