@@ -15,7 +15,9 @@ import pytest
 
 import edgemask
 from edgemask.benchmarks.latency import PEOPLE, QUICK, STAGES, Mode, command, figures, session
+from edgemask.benchmarks.latency.card import card
 from edgemask.benchmarks.latency.facts import FACTS, facts
+from edgemask.benchmarks.latency.page import page
 from edgemask.benchmarks.latency.result import LAYOUT, read
 from edgemask.benchmarks.latency.sampler import Sampler, watts
 from edgemask.benchmarks.latency.scenes import Scenes
@@ -229,11 +231,24 @@ def test_early_stopping_is_an_upper_bound_that_holds():
     assert np.percentile(many, 90) < figures.early_stopping(many) < 1.05 * np.percentile(many, 90)
 
 
+ROOT = Path(__file__).parents[2]
+RESULTS = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
+
+
 @pytest.fixture(scope="module")
 def result() -> dict:
-    """The card of this repository with times."""
-    folder = Path(__file__).parents[2] / "benchmarks" / "results"
-    return next(one for one in map(read, sorted(folder.glob("*.json"))) if one["runs"][0]["latency"])
+    """The result in this repository that has times."""
+    return next(one for one in map(read, RESULTS) if one["runs"][0]["latency"])
+
+
+def test_the_results_in_this_repository_are_whole_and_stand_in_readme(capsys):
+    for path in RESULTS:
+        assert path.with_suffix(".md").read_text() == card(found := read(path))
+        assert path.with_suffix(".html").read_text() == page(found)
+        emulated = bool(found["facts"]["emulated"]["value"])
+        assert all((run["latency"] is None) is emulated for run in found["runs"])
+    assert main(["compare", "--anyway", *map(str, RESULTS)]) == 0
+    assert capsys.readouterr().out in (ROOT / "README.md").read_text()
 
 
 def saved(folder, name, result, **changes):
