@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from functools import partial
 from pathlib import Path
 
 from edgemask import evaluate
@@ -13,6 +14,7 @@ from edgemask.benchmarks.latency.facts import emulated, facts
 from edgemask.benchmarks.latency.result import write
 from edgemask.benchmarks.latency.session import measure
 from edgemask.bundle import SHIPPED, Bundle
+from edgemask.cameras import open_camera
 from edgemask.device import Device, default_threads
 from edgemask.engines import choose
 from edgemask.errors import OptionError
@@ -32,14 +34,27 @@ def main(arguments) -> int:
                           "python -m edgemask.benchmarks.emulated card --board pi5")  # fmt: skip
     bundle = Bundle(options.bundle)
     engines = bundle.engines() if options.engine == "all" else [choose(bundle, options.engine)]
-    for engine in engines:
-        Model(bundle, engine, 1)  # an engine that is not installed is said now
+    accuracy = _prepare(bundle, engines, options)
     result = measure(device, bundle, engines, options.threads, _mode(options), options.camera)
-    result["accuracy"] = _accuracy(bundle, engines, options)
-    paths = write(options.output or Path("edgemask-bench", f"{_slug(result['device'])}.json"), result)
+    result["accuracy"] = accuracy
     print(json.dumps(result) if options.json else card(result))
+    paths = write(options.output or Path("edgemask-bench", f"{_slug(result['device'])}.json"), result)
     print(f"wrote {', '.join(map(str, paths))}", file=sys.stderr)
     return 0
+
+
+def _prepare(bundle, engines, options):
+    """Everything that can be wrong with the options, before minutes go by; the accuracy by engine."""
+    models = {engine: Model(bundle, engine) for engine in engines}
+    if options.camera:
+        open_camera(options.camera, paced=Path(options.camera).is_file()).close()
+    if not options.coco:
+        return {}
+    found = {}
+    for engine, model in models.items():
+        wrapped = partial(progress, label=f"accuracy, {engine}")
+        found[engine] = evaluate.evaluate(model, options.coco, options.images, options.limit, wrapped).summary
+    return found
 
 
 def _mode(options):
@@ -47,14 +62,6 @@ def _mode(options):
     if options.processes is None and options.seconds is None:
         return usual
     return Mode("custom", options.processes or usual.processes, options.seconds or usual.seconds)
-
-
-def _accuracy(bundle, engines, options):
-    if not options.coco:
-        return {}
-    return {engine: evaluate.evaluate(Model(bundle, engine), options.coco, options.images, options.limit,
-                                      lambda ids, engine=engine: progress(ids, f"accuracy, {engine}")).summary
-            for engine in engines}  # fmt: skip
 
 
 def _slug(text):
@@ -74,7 +81,7 @@ def _options(arguments):
     it.add_argument("--engine", choices=(*ENGINE_NAMES, "all"), default="auto", help=f"{ENGINE_HELP}; all: each one, in turn")
     it.add_argument("--threads", type=_threads, default=[default_threads()], metavar="N,N …", help="default: all cores but one")
     long = it.add_mutually_exclusive_group()
-    long.add_argument("--quick", action="store_true", 
+    long.add_argument("--quick", action="store_true",
                       help="5 processes of 10 s, about a minute for each engine and N (the default)")  # fmt: skip
     long.add_argument("--full", action="store_true", help="5 processes of 120 s for each engine and N: what to publish")
     it.add_argument("--seconds", type=count, metavar="S", help="seconds a process; shorter than 10 is only a look")

@@ -23,7 +23,8 @@ def facts(device: Device) -> dict[str, dict]:
 
 def _fact(source, value):
     if value in (None, "", []):
-        return {"value": None, "source": source, "reason": "not there, or it says nothing"}
+        reason = "no such command here, or it failed" if source.startswith("vcgencmd") else "no such entry here"
+        return {"value": None, "source": source, "reason": reason}
     return {"value": value, "source": source}
 
 

@@ -43,7 +43,7 @@ def cold(spec) -> tuple[Scenes, dict]:
 
 
 def steady(scenes: Scenes, seconds: float) -> dict:
-    """{"ms": {stage: [one a frame]}, "cpu": cores used, "frames"}."""
+    """{"ms": {stage: [one a frame]}, "cpu": cores used, "seconds"}."""
     until(time.monotonic() + min(WARM, seconds), lambda: timed(scenes.look))
     say("steady")
     begin, used = time.monotonic(), time.process_time()

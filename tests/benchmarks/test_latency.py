@@ -113,9 +113,20 @@ def about(result, words):
     return [reason for reason in result["verdict"]["reasons"] if words in reason]
 
 
-def test_a_result_of_this_machine(bench, astronaut, tmp_path):
+ASTRONAUT = {
+    "images": [{"id": 1, "file_name": "astronaut.jpg", "width": 512, "height": 512}],
+    "categories": [{"id": 1, "name": "person"}],
+    "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [10, 0, 450, 512], "area": 230_400, "iscrowd": 0,
+                     "segmentation": [[10, 0, 460, 0, 460, 512, 10, 512]]}],
+}  # fmt: skip
+
+
+def test_a_result_of_this_machine(bench, astronaut, astronaut_path, tmp_path):
     pan_and_zoom(astronaut, tmp_path / "clip.mp4")
-    result, path = bench(Device(), "--engine", "all", "--threads", "1", "--camera", str(tmp_path / "clip.mp4"))
+    (tmp_path / "val.json").write_text(json.dumps(ASTRONAUT))
+    more = ["--camera", tmp_path / "clip.mp4", "--coco", tmp_path / "val.json", "--images", astronaut_path.parent]
+    result, path = bench(Device(), "--engine", "all", "--threads", "1", *map(str, more))
+    assert all(one["box"]["AP50"] > 50 and one["pictures"] == 1 for one in result["accuracy"].values())
     assert {run["engine"] for run in result["runs"]} == set(edgemask.load().bundle.engines())
     for run in result["runs"]:
         found = run["latency"]
@@ -317,4 +328,5 @@ sys.exit(main(["bench", "--engine", "tflite", *{LOOK}, "-o", "{tmp_path}/it.json
 
 def test_options_that_make_no_sense(capsys):
     assert main(["bench", "--threads", "0"]) == 2 and main(["bench", "--quick", "--full"]) == 2
-    assert main(["bench", "--bundle", "none.edgemask"]) == 2
+    assert main(["bench", "--bundle", "none.edgemask"]) == 2 and main(["bench", "--camera", "none.mp4"]) == 2
+    assert main(["bench", "--coco", "none.json"]) == 2
