@@ -26,6 +26,8 @@ def main(arguments) -> int:
     """The verb."""
     options = _options(arguments)
     device = Device()
+    if sys.platform != "linux":
+        raise OptionError("bench reads /proc, which only Linux has")
     if options.facts:
         print(json.dumps(facts(device), indent=1))
         return 0
