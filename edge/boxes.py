@@ -13,7 +13,9 @@ def decode(reference: np.ndarray, deltas: np.ndarray, coder, clamp: float) -> np
     centre = reference[:, :2] + size / 2
     deltas = deltas / np.asarray(coder, np.float32)
     centre = centre + deltas[:, :2] * size
-    half = np.exp(np.minimum(deltas[:, 2:], clamp)) * size / 2
+    # float64's last bit, which differs between processors, is lost in float32.
+    growth = np.exp(np.minimum(deltas[:, 2:], clamp), dtype=np.float64).astype(np.float32)
+    half = growth * size / 2
     return np.concatenate([centre - half, centre + half], axis=1).astype(np.float32)
 
 

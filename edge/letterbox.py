@@ -19,7 +19,7 @@ def letterbox(rgb: np.ndarray, width: int, height: int, pad: int, content: np.nd
     frame_size = rgb.shape[1], rgb.shape[0]
     ratio, size = _ratio(frame_size, (width, height)), content_size(frame_size, (width, height))
     if content is None:
-        content = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR)
+        content = _resize(rgb, size, max(1, round(1 / ratio)))
     elif content.shape != (size[1], size[0], 3) or content.dtype != np.uint8:
         raise ValueError(f"content is uint8 [{size[1]}, {size[0]}, 3] RGB, not {content.dtype} {list(content.shape)}")
     if size == (width, height):
@@ -27,6 +27,15 @@ def letterbox(rgb: np.ndarray, width: int, height: int, pad: int, content: np.nd
     image = np.full((height, width, 3), pad, np.uint8)
     image[: size[1], : size[0]] = content
     return image, ratio
+
+
+def _resize(rgb, size, times):
+    # To a multiple of the size, then the mean of whole pixels: OpenCV's own area filter is of floats, and off by a grey
+    # level between x86 and ARM.
+    multiple = size[0] * times, size[1] * times
+    if multiple != (rgb.shape[1], rgb.shape[0]):
+        rgb = cv2.resize(rgb, multiple, interpolation=cv2.INTER_LINEAR_EXACT)
+    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
 
 
 def _ratio(frame_size, input_size):

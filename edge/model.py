@@ -123,8 +123,8 @@ def load(bundle=SHIPPED, engine: str = "auto", threads: int | None = None) -> Mo
 
 def softmax(logits: np.ndarray) -> np.ndarray:
     """Softmax over the last axis."""
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True), dtype=np.float64)
+    return (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32)
 
 
 class Clock:

@@ -195,7 +195,7 @@ def test_readme_s_example(pi):
 def test_memory_and_first_masks_are_printed(pi, scenes):
     for number in range(1, len(scenes)):  # the virtual sensor keeps what it sees decoded in the program's own memory
         (pi.work / "frames" / f"{number}.jpg").unlink()
-    command = ["python3", "-m", "edgemask.benchmarks.footprint", "picamera2", "--frames", "100", "--json"]
+    command = ["python3", "-m", "edgemask.benchmarks.footprint", "picamera2", "--frames", "100", "--cold", "--json"]
     with socket.create_server(("127.0.0.1", 0)) as probe:
         web = ["--web", f"127.0.0.1:{probe.getsockname()[1]}"]
     with Mosquitto() if Mosquitto.path() else contextlib.nullcontext() as broker:

@@ -110,6 +110,17 @@ def test_letterbox_keeps_aspect_and_pads():
     assert (image[:160] == 9).all() and (image[160:] == 127).all()
 
 
+@pytest.mark.parametrize("size", [(512, 512), (1000, 375), (333, 500), (1280, 720), (321, 241), (200, 100)])
+def test_letterbox_resizes_as_the_area_filter_does(astronaut, size):
+    """Against OpenCV's own, of floats, which is not the same on every processor."""
+    frame = cv2.resize(astronaut, size, interpolation=cv2.INTER_CUBIC)
+    width, height = content_size(size, (320, 320))
+    wanted = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA if width < size[0] else cv2.INTER_LINEAR)
+    content = letterbox(frame, 320, 320, 127)[0][:height, :width].astype(int)
+    assert np.abs(content - wanted).mean() < 2.5
+    assert np.abs(content.mean(axis=(0, 1)) - wanted.mean(axis=(0, 1))).max() < 0.2
+
+
 def test_a_frame_resized_by_the_camera_gives_the_same_detections(model, astronaut):
     wide = cv2.resize(astronaut, (640, 480))
     size = content_size((640, 480), (model.width, model.height))
