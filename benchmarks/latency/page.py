@@ -56,7 +56,7 @@ def _page(result):
 
 def _table(block):
     lines = [line for line in block.splitlines() if not line.startswith("|---")]
-    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     facts = " class=facts" if rows[0][0] == "fact" else ""
     head = "".join(f"<th>{_bold(cell)}" for cell in rows[0])
     body = "".join("<tr>" + "".join(f"<td>{_bold(cell)}" for cell in row) for row in rows[1:])

@@ -17,6 +17,8 @@ OUTSIDE = """return [...document.querySelectorAll("svg")].flatMap(svg => {
         return it.left < box.left - 1 || it.right > box.right + 1 || it.top < box.top - 1 || it.bottom > box.bottom + 1;
     }).map(mark => mark.outerHTML.slice(0, 120));
 })"""
+RAGGED = """return [...document.querySelectorAll("tr")].filter(
+    row => row.cells.length != row.closest("table").rows[0].cells.length).map(row => row.innerText)"""
 WIDER = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -30,5 +32,6 @@ def test_plots_are_whole_at_any_width(browser, path, size, tmp_path, artefacts):
     assert driver.find_element("tag name", "h1").text == result["device"]
     plots = driver.find_elements("tag name", "svg")
     assert len(plots) >= (4 if result["runs"][0]["latency"] else 1) and all(plot.size["height"] > 60 for plot in plots)
+    assert driver.execute_script(RAGGED) == []
     assert driver.execute_script(OUTSIDE) == [] and driver.execute_script(WIDER) <= 0
     assert driver.execute_script("return performance.getEntriesByType('resource').length") == 0
