@@ -22,8 +22,9 @@ def between(values) -> dict[str, float]:
 
 
 def histogram(values) -> dict[str, list]:
-    """{"edges" [BINS + 1], "counts" [BINS]}: up to the 99.5th percentile; the last bin holds everything beyond, too."""
-    edges = np.linspace(min(values), max(np.percentile(values, 99.5), min(values) * 1.01), BINS + 1)
+    """{"edges" [BINS + 1], "counts" [BINS]}: up to thrice the median or the 99.5th percentile; the last bin holds the rest, too."""
+    top = min(np.percentile(values, 99.5), 3 * np.median(values))
+    edges = np.linspace(min(values), max(top, 1.01 * min(values)), BINS + 1)
     counts, _ = np.histogram(np.minimum(values, edges[-1]), edges)
     return {"edges": [_round(edge) for edge in edges], "counts": counts.tolist()}
 

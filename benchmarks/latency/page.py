@@ -10,7 +10,7 @@ body{font:15px/1.5 system-ui,sans-serif;max-width:960px;margin:2em auto;padding:
 h2{margin:1.4em 0 .3em;font-size:1.15em}
 table{border-collapse:collapse;margin:1em 0;font-size:14px}
 td,th{padding:.2em .7em;text-align:right;border-bottom:1px solid #ddd}
-td:first-child,th:first-child,.facts td{text-align:left}
+td:first-child,th:first-child,.facts td,.facts th{text-align:left}
 .scroll{overflow-x:auto}
 .verdict{padding:.6em 1em;border-left:6px solid #009e73;background:#eef7f3}
 .not{border-color:#d55e00;background:#fdf1e7}

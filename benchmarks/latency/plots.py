@@ -15,7 +15,7 @@ def histogram(runs) -> str:
     """How often which latency came, a row a run, each as high as its most frequent; a line where the median is."""
     found = [run["latency"]["histogram"] for run in runs]
     span = min(one["edges"][0] for one in found), max(one["edges"][-1] for one in found)
-    plot = Plot(span, (0, len(runs)), "ms a frame", "", height=52 + 66 * len(runs))
+    plot = Plot(span, (0, len(runs)), "ms a frame; the last bar of a row: that and more", "", height=52 + 66 * len(runs))
     for row, (run, one, colour) in enumerate(zip(runs, found, _colours(runs), strict=True)):
         low, middle = len(runs) - 1 - row, run["latency"]["ms"]["total"]["p50"]
         for left, right, count in zip(one["edges"], one["edges"][1:], one["counts"], strict=False):
