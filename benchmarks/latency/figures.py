@@ -22,7 +22,10 @@ def between(values) -> dict[str, float]:
 
 
 def histogram(values) -> dict[str, list]:
-    """{"edges" [BINS + 1], "counts" [BINS]}: up to thrice the median or the 99.5th percentile; the last bin holds the rest, too."""
+    """{"edges" [BINS + 1], "counts" [BINS]}, up to thrice the median or the 99.5th percentile.
+
+    The last bin holds everything beyond, too.
+    """
     top = min(np.percentile(values, 99.5), 3 * np.median(values))
     edges = np.linspace(min(values), max(top, 1.01 * min(values)), BINS + 1)
     counts, _ = np.histogram(np.minimum(values, edges[-1]), edges)
