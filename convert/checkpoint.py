@@ -44,14 +44,14 @@ def load_checkpoint(path) -> Checkpoint:
     return Checkpoint(network.eval(), classes, metadata.get("licence", "not stated"), path.name, digest)
 
 
-def save_checkpoint(network: Network, classes, path, licence: str = "not stated"):
-    """Write a network as a checkpoint: weights of layers float16, the rest float32."""
+def save_checkpoint(network: Network, classes, path, licence: str = "not stated", **more: str):
+    """Write a network as a checkpoint: weights of layers float16, the rest float32; `more` goes into its metadata."""
     state = {
         key: (value.half() if value.ndim > 1 else value).contiguous()
         for key, value in network.state_dict().items()
         if not key.endswith("num_batches_tracked")
     }
-    metadata = {"classes": ",".join(classes), "licence": licence, "family": "edgemask-lite0-fpn96"}
+    metadata = {"classes": ",".join(classes), "licence": licence, "family": "edgemask-lite0-fpn96", **more}
     save_file(state, path, metadata)
 
 

@@ -21,6 +21,7 @@ VERBS = {
     "doctor": ("edgemask.verbs.doctor:main", "say what is wrong on this machine and how to fix it"),
     "bench": ("edgemask.benchmarks.latency.command:main", "measure latency on this machine, and whether it counts"),
     "compare": ("edgemask.benchmarks.latency.compare:main", "put results of bench side by side"),
+    "train": ("edgemask.convert.train.command:main", "train a model on your own labelled pictures"),
     "convert": ("edgemask.convert.command:main", "convert a float checkpoint to an int8 bundle"),
 }
 
@@ -64,7 +65,7 @@ def _run(arguments):
     if verb not in VERBS:
         raise OptionError(f"no verb {verb!r}; there are {', '.join(VERBS)}")
     try:
-        return _resolve(verb)(rest)
+        return _call(verb, rest)
     except SystemExit as end:  # argparse ends --help so
         if end.code:
             raise
@@ -86,13 +87,14 @@ def _explain(error) -> int:
     return code
 
 
-def _resolve(verb):
+def _call(verb, arguments) -> int:
     module, _, function = VERBS[verb][0].partition(":")
     try:
-        return getattr(importlib.import_module(module), function)
+        return getattr(importlib.import_module(module), function)(arguments)
     except ImportError as error:
+        extra = "train" if verb == "train" else "convert"
         if module.startswith("edgemask.convert") and error.name in ("torch", "onnx", "safetensors", "onnxruntime", "flatbuffers"):
-            raise MissingLibrary(f"{verb} needs {error.name}: pip install 'edgemask[convert]'") from error
+            raise MissingLibrary(f"{verb} needs {error.name}: pip install 'edgemask[{extra}]'") from error
         raise
 
 
