@@ -19,6 +19,8 @@ VERBS = {
     "config": ("edgemask.verbs.config:main", "check a configuration file"),
     "service": ("edgemask.verbs.service:main", "run a configuration as a systemd service"),
     "doctor": ("edgemask.verbs.doctor:main", "say what is wrong on this machine and how to fix it"),
+    "bench": ("edgemask.benchmarks.latency.command:main", "measure latency on this machine, and whether it counts"),
+    "compare": ("edgemask.benchmarks.latency.compare:main", "put results of bench side by side"),
     "train": ("edgemask.convert.train.command:main", "train a model on your own labelled pictures"),
     "convert": ("edgemask.convert.command:main", "convert a float checkpoint to an int8 bundle"),
 }
