@@ -18,6 +18,7 @@ VERBS = {
     "capture": ("edgemask.verbs.capture:main", "record calibration pictures on the device"),
     "config": ("edgemask.verbs.config:main", "check a configuration file"),
     "service": ("edgemask.verbs.service:main", "run a configuration as a systemd service"),
+    "flash": ("edgemask.verbs.flash:main", "make an SD card that segments from its first boot"),
     "doctor": ("edgemask.verbs.doctor:main", "say what is wrong on this machine and how to fix it"),
     "convert": ("edgemask.convert.command:main", "convert a float checkpoint to an int8 bundle"),
 }
