@@ -38,11 +38,11 @@ class Fat:
 
     def exists(self, name: str) -> bool:
         """Whether there is a file or folder of this name."""
-        return self.files.exists(name)
+        return self.files.exists(self._stored(name))
 
     def read(self, name: str) -> bytes:
         """A file's content."""
-        return self.files.readbytes(name)
+        return self.files.readbytes(self._stored(name))
 
     def write(self, name: str, content: bytes):
         """Write a file, with the folders above it, in place of what was there."""
@@ -53,10 +53,18 @@ class Fat:
             if folder:
                 self.files.makedirs(folder, recreate=True)
             if self.exists(name):  # pyfatfs 1.1 breaks the chain of clusters of a file that becomes shorter
-                self.files.remove(name)
+                self.files.remove(self._stored(name))
             self.files.writebytes(name, content)
         except PyFATException as error:
             raise OutputError(f"{name} does not fit on the image's boot partition: {error}") from error
+
+    def _stored(self, name):
+        """The name as it is stored: FAT knows no case, and pyfatfs shows what Linux writes as cmdline.txt as CMDLINE.TXT."""
+        path = ""
+        for part in name.split("/"):
+            there = self.files.listdir(path or "/") if self.files.isdir(path or "/") else ()
+            path += "/" + next((one for one in there if one.casefold() == part.casefold()), part)
+        return path
 
     def _forget_free_space(self):
         """pyfatfs 1.1 leaves the count of free clusters as it was: unknown (all ones, FAT32's FSInfo) is better than wrong."""
