@@ -49,7 +49,7 @@ def make_image(tmp_path_factory):
         empty.mkfs(str(fat), PyFat.FAT_TYPE_FAT32, size=ROOT - BOOT, label="BOOTFS")
         empty.close()
         files = PyFatFS(str(fat))
-        files.writetext("cmdline.txt", "console=tty1 root=PARTUUID=0123-02 rootwait quiet\n")
+        files.writetext("CMDLINE.TXT", "console=tty1 root=PARTUUID=0123-02 rootwait quiet\n")
         for name in ("user-data", "network-config", "meta-data") if cloud_init else ():
             files.writetext(name, "# the image's own\n" * 500)
         files.close()

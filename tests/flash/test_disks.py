@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from edgemask.cli import main
 from edgemask.errors import OptionError
+from edgemask.flash.diskutil import disks as of_a_mac
 from edgemask.flash.disks import LARGEST, choose, disks, removable
 
 GB = 10**9
@@ -171,3 +172,24 @@ def test_this_machine_runs_from_no_disk_that_could_be_written():
         if any(os.path.ismount(use) for use in disk.uses):
             with pytest.raises(OptionError):
                 choose(disks(), disk.path, 3)
+
+
+def test_a_mac_as_its_diskutil_tells_it():
+    """No Mac stands here: the answers are made up in the form that `diskutil -plist` is documented to give."""
+    listed = [
+        {"DeviceIdentifier": "disk0", "Size": 500 * GB, "Partitions": [{"DeviceIdentifier": "disk0s2"}]},
+        {"DeviceIdentifier": "disk3", "Size": 494 * GB, "APFSPhysicalStores": [{"DeviceIdentifier": "disk0s2"}],
+         "APFSVolumes": [{"DeviceIdentifier": "disk3s1", "MountPoint": "/"}]},
+        {"DeviceIdentifier": "disk4", "Size": 32 * GB, "Partitions": [{"DeviceIdentifier": "disk4s1", "MountPoint": "/Volumes/boot"}]},
+        {"DeviceIdentifier": "disk5", "Size": 32 * GB, "Partitions": [{"DeviceIdentifier": "disk5s1"}]},
+    ]  # fmt: skip
+    facts = {"disk0": {"Internal": True, "MediaName": "SSD"}, "disk3": {"VirtualOrPhysical": "Virtual"},
+             "disk4": {"Internal": False, "RemovableMediaOrExternalDevice": True, "MediaName": "Card"},
+             "disk5": {"Internal": True, "RemovableMedia": True, "MediaName": "SDXC"}}  # fmt: skip
+    found = of_a_mac(lambda verb, _, *name: {"AllDisksAndPartitions": listed} if verb == "list" else facts[name[0]])
+    assert [str(disk.path) for disk in found] == ["/dev/disk0", "/dev/disk4", "/dev/disk5"]
+    assert found[0].uses == ("/",) and found[1].uses == ("/Volumes/boot",)
+    assert choose(found, Path("/dev/disk5")) == found[2]
+    for path in ("/dev/disk0", "/dev/disk3", "/dev/disk4"):
+        with pytest.raises(OptionError):
+            choose(found, Path(path), 3)
