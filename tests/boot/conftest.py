@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -19,7 +20,6 @@ from edgemask.verbs import demo
 FOLDER = Path(__file__).parent
 NEEDED = ("mmdebstrap", "qemu-system-aarch64", "qemu-aarch64-static", "mke2fs", "debugfs", "mcopy", "sfdisk", "ssh")
 FRAMES = 16
-PORT = 2222
 # A Zero 2 W: its core, its 512 MB, of which firmware and contiguous memory leave about 426 to programs.
 ZERO = ("cortex-a53", 512, "mem=460M")
 
@@ -32,6 +32,9 @@ class Guest:
 
     def __init__(self, vendor: Path, card: Path, key: Path, log: Path, machine=ZERO):
         (cpu, memory, more), self.key, self.log = machine, key, log
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
         with Fat(card, partitions(card, card)[0]) as boot:
             line = " ".join(word for word in boot.read("cmdline.txt").decode().split() if not word.startswith(("console=", "quiet")))
         command = [
@@ -39,7 +42,7 @@ class Guest:
             "-kernel", vendor / "vmlinuz",
             "-append", f"{line} console=ttyAMA0 net.ifnames=0 {more}", "-drive", f"file={card},if=none,id=card,format=raw",
             "-device", "nvme,drive=card,serial=card",
-            "-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{PORT}-:22", "-device", "virtio-net-pci,netdev=net",
+            "-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{self.port}-:22", "-device", "virtio-net-pci,netdev=net",
             "-nographic", "-no-reboot",
         ]  # fmt: skip
         self.started = time.monotonic()
@@ -75,7 +78,7 @@ class Guest:
     def __call__(self, command: str) -> subprocess.CompletedProcess:
         """A command in the machine, as root, over SSH as the card's user."""
         options = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "ConnectTimeout=30", "BatchMode=yes", "LogLevel=ERROR")
-        there = ["ssh", "-i", self.key, "-p", str(PORT), *(word for one in options for word in ("-o", one)), "maria@127.0.0.1"]
+        there = ["ssh", "-i", self.key, "-p", str(self.port), *(word for one in options for word in ("-o", one)), "maria@127.0.0.1"]
         return subprocess.run([*there, "sudo", "sh", "-c", f"'{command}'"], capture_output=True, text=True, timeout=300)
 
     def records(self) -> list[dict]:

@@ -40,10 +40,12 @@ datasource_list: [NoCloud, None]
 datasource:
   NoCloud:
     seedfrom: file:///boot/firmware
+ssh_deletekeys: false
+ssh_genkeytypes: []
 CFG
 mkdir -p "$root/etc/systemd/system/cloud-init-local.service.d" "$root/boot/firmware"
 printf '[Unit]\nRequiresMountsFor=/boot/firmware\n' > "$root/etc/systemd/system/cloud-init-local.service.d/firmware.conf"
-rm -rf "$root"/var/cache/apt/*.bin "$root"/var/lib/apt/lists/* "$root"/etc/ssh/ssh_host_* "$root/etc/machine-id"
+rm -rf "$root"/var/cache/apt/*.bin "$root"/var/lib/apt/lists/* "$root/etc/machine-id"
 touch "$root/etc/machine-id"
 cp "$root"/boot/vmlinuz-* "$building/vmlinuz"
 
