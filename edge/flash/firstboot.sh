@@ -40,7 +40,7 @@ python_fits() {
 install_packages() {
     python3 -m venv --system-site-packages --without-pip --clear $venv || return
     for pip in $here/wheels/pip-*.whl; do :; done
-    $venv/bin/python "$pip/pip" install --no-index --find-links $here/wheels $here/wheels/pip-*.whl || return
+    $venv/bin/python "$pip/pip" install --no-compile --no-index --find-links $here/wheels $here/wheels/pip-*.whl || return
     for wheel in $here/wheels/edgemask-*.whl; do :; done
     $venv/bin/python -m pip install --no-index --find-links $here/wheels "$wheel[web,mqtt]"
 }
