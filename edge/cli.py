@@ -51,7 +51,7 @@ def _run(arguments):
     logging.basicConfig(format=f"{wipe}edgemask: %(message)s", level=logging.WARNING)
     sys.stdout = sys.stdout or open(os.devnull, "w")  # closed by whoever started us
     if threading.current_thread() is threading.main_thread():
-        for stop in (signal.SIGTERM, signal.SIGHUP):
+        for stop in {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:  # Windows has no SIGHUP
             signal.signal(stop, lambda number, _: sys.exit(128 + number))
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_usage())

@@ -53,9 +53,9 @@ configure() {
 
 # The link stays on the card and on the screen until somebody has opened it.
 show_link() {
-    cp $here/link.txt $card/edgemask-link.txt
+    echo "$link" > $card/edgemask-link.txt
     mkdir -p /etc/issue.d
-    printf 'edgemask: %s\n\n' "$(cat $here/link.txt)" > /etc/issue.d/edgemask.issue
+    printf 'edgemask: %s\n\n' "$link" > /etc/issue.d/edgemask.issue
     cat > /etc/systemd/system/edgemask-link.service <<UNIT
 [Unit]
 Description=edgemask: the link was used and need not lie about any more

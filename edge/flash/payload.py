@@ -25,7 +25,7 @@ def prepare(folder: Path, settings: Settings, system: System, config: Path | Non
     """
     folder.mkdir(parents=True, exist_ok=True)
     text = _configuration(config, settings, bundle)
-    (folder / "edgemask.toml").write_text(text)
+    (folder / "edgemask.toml").write_bytes(text.encode())
     source = read_options([f"--config={folder / 'edgemask.toml'}"]).source
     needs = source.startswith("picamera2") and not system.picamera2
     if bundle:
@@ -35,7 +35,7 @@ def prepare(folder: Path, settings: Settings, system: System, config: Path | Non
         shutil.copy(bundle, folder / "bundle.edgemask")
     (folder / "packages").write_text(" ".join(cloudinit.APT) if needs else "")
     (folder / "python").write_text(system.python)
-    (folder / "link.txt").write_text(settings.link + "\n")
+    (folder / "link.txt").write_text(settings.link)
     (folder / "firstboot.sh").write_bytes(resources.files("edgemask.flash").joinpath("firstboot.sh").read_bytes())
     wheelhouse.fill(folder / "wheels", wheel, system.python, system.release)
     return needs

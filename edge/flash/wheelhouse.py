@@ -2,8 +2,10 @@
 
 import importlib.metadata
 import json
+import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -28,6 +30,7 @@ def fill(folder: Path, wheel: Path | None, python: str, release: str):
     glibc = NEWEST_GLIBC.get(release)
     if glibc is None:
         raise OptionError(f"{release} is not a release that edgemask knows packages for: there are {', '.join(NEWEST_GLIBC)}")
+    print(f"asking pip for packages for Python {python} on a Pi", file=sys.stderr)
     # pip takes each platform by its name alone, where on the machine itself it would take all older ones too.
     tags = ["manylinux2014_aarch64", *(f"manylinux_2_{minor}_aarch64" for minor in range(glibc, 16, -1))]
     abis = [f"cp{python.replace('.', '')}", "abi3", "none"]
@@ -60,7 +63,11 @@ def own_wheel(folder: Path) -> Path:
     found = importlib.metadata.distribution("edgemask")
     origin = json.loads(found.read_text("direct_url.json") or "{}")
     if origin.get("dir_info", {}).get("editable"):
-        _pip("wheel", "--no-deps", f"--wheel-dir={folder}", url2pathname(urlsplit(origin["url"]).path))
+        checkout = url2pathname(urlsplit(origin["url"]).path)
+        with tempfile.TemporaryDirectory() as clean:  # what an earlier build left behind in the checkout would get into the wheel
+            left_out = shutil.ignore_patterns(".*", "build", "*.egg-info", "__pycache__")
+            shutil.copytree(checkout, Path(clean, "source"), ignore=left_out)
+            _pip("wheel", "--no-deps", f"--wheel-dir={folder}", str(Path(clean, "source")))
         return next(folder.glob("edgemask-*.whl"))
     wheel = folder / f"edgemask-{found.version}-py3-none-any.whl"
     left_out = ("INSTALLER", "REQUESTED", "RECORD", "direct_url.json")

@@ -28,7 +28,7 @@ def main(arguments) -> int:
         return _for_imager(options, settings)
     if not options.image or not (options.out or options.device):
         raise OptionError("give the IMAGE you downloaded, and -o FILE for a new image or --device DISK for a card")
-    disk = disks.choose(disks.disks(), options.device, options.force) if options.device else None
+    disk = disks.choose(disks.disks(), options.device.resolve(), options.force) if options.device else None
     if disk and writer.interrupted(disk.path):
         print(f"the last writing to {disk.path} was interrupted; it is written again from its beginning", file=sys.stderr)
     if disk:
@@ -37,7 +37,7 @@ def main(arguments) -> int:
         unpack(options.image, image, options.sha256)
         found = _customise(image, options, settings)
         if disk:
-            disks.choose(disks.disks(), options.device, options.force)  # somebody may have mounted it meanwhile
+            disks.choose(disks.disks(), disk.path, options.force)  # somebody may have mounted it meanwhile
             writer.write(image, disk.path)
     _tell(options, settings, found)
     return 0
