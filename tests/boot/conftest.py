@@ -9,9 +9,11 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
 import pytest
 
 from edgemask.benchmarks.emulated.root import Checkout
+from edgemask.cameras import open_camera
 from edgemask.flash.fat import Fat
 from edgemask.flash.image import partitions
 from edgemask.pictures import read
@@ -132,13 +134,16 @@ def boot(vendor, key, tmp_path):
 
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory) -> Path:
-    """The demo's clip, shorter, and twice the size the model sees, where OpenCV resizes alike on x86 and ARM."""
-    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    """The demo's clip, shorter, as PNG of the model's own size: FFmpeg's colours and OpenCV's resize round otherwise on ARM."""
+    folder = tmp_path_factory.mktemp("clip")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(demo, "CLIP_SIZE", (640, 480))
+        patch.setattr(demo, "CLIP_SIZE", (320, 240))
         patch.setattr(demo, "CLIP_FRAMES", FRAMES)
-        demo.pan_and_zoom(read(demo.ASTRONAUT), path)
-    return path
+        demo.pan_and_zoom(read(demo.ASTRONAUT), folder / "clip.mp4")
+    (folder / "clip").mkdir()
+    for frame in open_camera(folder / "clip.mp4"):
+        cv2.imwrite(str(folder / "clip" / f"{frame.number:02}.png"), cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2BGR))
+    return folder / "clip"
 
 
 @pytest.fixture(scope="session")
@@ -162,7 +167,7 @@ def flash(tmp_path_factory, vendor, key, clip, wheel):
         folder = tmp_path_factory.mktemp("card")
         card, config = folder / "card.img", folder / "live.toml"
         (folder / "wifi").write_text("correct horse battery staple\n")
-        config.write_text('source = "/boot/firmware/clip.mp4"\njsonl = ["masks.jsonl"]\n')
+        config.write_text('source = "/boot/firmware/clip"\njsonl = ["masks.jsonl"]\n')
         command = ["flash", image, "-o", card, "--config", config, "--wheel", wheel, "--hostname", "gate-2", "--user", "maria",
                    "--ssh-key", f"{key}.pub", "--wifi", "Home", "--wifi-password-file", folder / "wifi", "--country", "DE",
                    "--timezone", "Europe/Berlin", "--json"]  # fmt: skip
@@ -171,7 +176,8 @@ def flash(tmp_path_factory, vendor, key, clip, wheel):
         assert done.returncode == 0, done.stderr
         print(f"card: {_size(card)}, made in {time.monotonic() - started:.0f} s")
         with Fat(card, partitions(card, card)[0]) as boot:
-            boot.write("clip.mp4", clip.read_bytes())
+            for path in clip.iterdir():
+                boot.write(f"clip/{path.name}", path.read_bytes())
         return card, json.loads(done.stdout)
 
     return make
