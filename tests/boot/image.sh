@@ -45,6 +45,9 @@ ssh_genkeytypes: []
 CFG
 mkdir -p "$root/etc/systemd/system/cloud-init-local.service.d" "$root/boot/firmware"
 printf '[Unit]\nRequiresMountsFor=/boot/firmware\n' > "$root/etc/systemd/system/cloud-init-local.service.d/firmware.conf"
+# NetworkManager brings up any cable there; networkd does here, also without cloud-init.
+printf '[Match]\nName=eth0\n[Network]\nDHCP=yes\n' > "$root/etc/systemd/network/99-cable.network"
+ln -s /usr/lib/systemd/system/systemd-networkd.service "$root/etc/systemd/system/multi-user.target.wants/"
 rm -rf "$root"/var/cache/apt/*.bin "$root"/var/lib/apt/lists/* "$root/etc/machine-id"
 touch "$root/etc/machine-id"
 cp "$root"/boot/vmlinuz-* "$building/vmlinuz"
