@@ -7,7 +7,8 @@ from importlib import resources
 from edgemask.flash.cloudinit import UNIT, UNIT_TEXT
 from edgemask.flash.settings import Settings
 
-COMMAND_LINE = "systemd.run=/boot/firmware/firstrun.sh systemd.run_success_action=reboot systemd.unit=kernel-command-line.target"
+COMMAND_LINE = ("systemd.run=/boot/firmware/firstrun.sh systemd.run_success_action=reboot "
+                "systemd.unit=kernel-command-line.target")  # fmt: skip
 # NetworkManager takes a name with any characters in it as numbers of its bytes.
 CONNECTION = """\
 [connection]

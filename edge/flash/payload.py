@@ -17,7 +17,9 @@ CONFIG = 'source = "picamera2"\ntrack = true\n'
 FOLDER = "edgemask"
 
 
-def prepare(folder: Path, settings: Settings, system: System, config: Path | None, bundle: Path | None, wheel: Path | None) -> bool:
+def prepare(
+    folder: Path, settings: Settings, system: System, config: Path | None, bundle: Path | None, wheel: Path | None
+) -> bool:
     """Write the folder's content; returns whether the machine needs the internet once, for apt's Picamera2.
 
     config: a configuration of `edgemask run` (default: the first Pi camera, with tracking); bundle: a model (default:
@@ -47,7 +49,9 @@ def _configuration(path, settings, bundle):
         given = tomllib.loads(text)
     except (OSError, ValueError) as error:
         raise OptionError(f"{path} cannot be read: {error}") from error
-    ours = {"web": f"127.0.0.1:{PORT}", "public": settings.token} | ({"bundle": "/opt/edgemask/bundle.edgemask"} if bundle else {})
+    ours = {"web": f"127.0.0.1:{PORT}", "public": settings.token}
+    if bundle:
+        ours["bundle"] = "/opt/edgemask/bundle.edgemask"
     if taken := sorted(ours.keys() & given.keys()):
         raise OptionError(f"{path}: {taken[0]} is set by flash itself, take it out")
     return "".join(f'{name} = "{value}"\n' for name, value in ours.items()) + text

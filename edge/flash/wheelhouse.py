@@ -64,7 +64,7 @@ def own_wheel(folder: Path) -> Path:
     origin = json.loads(found.read_text("direct_url.json") or "{}")
     if origin.get("dir_info", {}).get("editable"):
         checkout = url2pathname(urlsplit(origin["url"]).path)
-        with tempfile.TemporaryDirectory() as clean:  # what an earlier build left behind in the checkout would get into the wheel
+        with tempfile.TemporaryDirectory() as clean:  # what an earlier build left there would get into it
             left_out = shutil.ignore_patterns(".*", "build", "*.egg-info", "__pycache__")
             shutil.copytree(checkout, Path(clean, "source"), ignore=left_out)
             _pip("wheel", "--no-deps", f"--wheel-dir={folder}", str(Path(clean, "source")))

@@ -105,13 +105,13 @@ def _tell(options, settings, found):
 
 def _say_apt(needs):
     if needs:
-        print("this image has no Picamera2: the first boot needs the internet once, for apt's python3-picamera2", file=sys.stderr)
+        print("without Picamera2 in the image the first boot needs the internet once, for apt's", file=sys.stderr)
 
 
 def _list(as_json):
     shown = disks.removable(disks.disks())
     if as_json:
-        print(json.dumps([{"path": str(disk.path), "model": disk.model, "size": disk.size, "uses": disk.uses} for disk in shown]))
+        print(json.dumps([asdict(disk) for disk in shown], default=str))
     else:
         print("\n".join(map(str, shown)) or "no removable disk is plugged in")
     return 0
@@ -182,7 +182,7 @@ def _options(arguments):
     pi.add_argument("--country", metavar="CC", help="two letters, whose rules the radio obeys")
     pi.add_argument("--timezone", metavar="ZONE", help="such as Europe/Berlin (default: this machine's)")
     what = it.add_argument_group("what it runs")
-    what.add_argument("--config", type=Path, metavar="FILE", help="see edgemask config check (default: camera, tracking, web page)")
+    what.add_argument("--config", type=Path, metavar="FILE", help="see edgemask config check (default: the camera, tracked)")
     what.add_argument("--bundle", type=Path, metavar="FILE", help="default: the shipped person model")
     what.add_argument("--wheel", type=Path, metavar="FILE", help="edgemask itself (default: the very version that runs)")
     it.add_argument("--json", action="store_true", help="print what was made as JSON")

@@ -38,10 +38,11 @@ class Guest:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         with Fat(card, partitions(card, card)[0]) as boot:
-            line = " ".join(word for word in boot.read("cmdline.txt").decode().split() if not word.startswith(("console=", "quiet")))
+            words = boot.read("cmdline.txt").decode().split()
+        line = " ".join(word for word in words if not word.startswith(("console=", "quiet")))
         command = [
-            "qemu-system-aarch64", "-M", "virt,gic-version=3", "-cpu", cpu, "-accel", "tcg,thread=multi", "-smp", "2", "-m", str(memory),
-            "-kernel", vendor / "vmlinuz",
+            "qemu-system-aarch64", "-M", "virt,gic-version=3", "-cpu", cpu, "-accel", "tcg,thread=multi", "-smp", "2",
+            "-m", str(memory),             "-kernel", vendor / "vmlinuz",
             "-append", f"{line} console=ttyAMA0 net.ifnames=0 {more}", "-drive", f"file={card},if=none,id=card,format=raw",
             "-device", "nvme,drive=card,serial=card",
             "-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{self.port}-:22", "-device", "virtio-net-pci,netdev=net",
@@ -79,8 +80,8 @@ class Guest:
 
     def __call__(self, command: str) -> subprocess.CompletedProcess:
         """A command in the machine, as root, over SSH as the card's user."""
-        options = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "ConnectTimeout=60", "BatchMode=yes", "LogLevel=ERROR")
-        there = ["ssh", "-i", self.key, "-p", str(self.port), *(word for one in options for word in ("-o", one)), "maria@127.0.0.1"]
+        options = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "ConnectTimeout=60", "LogLevel=ERROR")
+        there = ["ssh", "-i", self.key, "-p", str(self.port), *(f"-o{one}" for one in options), "maria@127.0.0.1"]
         for _ in range(8):
             done = subprocess.run([*there, "sudo", "sh", "-c", f"'{command}'"], capture_output=True, text=True, timeout=300)
             if done.returncode != 255:  # SSH's own: an emulated machine may take longer to answer than it waits

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Prints the folder with a stand-in for Raspberry Pi OS Lite (Trixie, cloud-init) made of Debian's packages: vendor.img,
 # and the kernel that QEMU starts in the firmware's place. Built once for every version of this script.
-# Needs root, mmdebstrap, qemu-user-static, arch-test, mtools, dosfstools, e2fsprogs, fdisk and the Debian mirror of this machine's apt.
+# Needs root, mmdebstrap, qemu-user-static, arch-test, mtools, dosfstools, e2fsprogs, fdisk, and this machine's Debian mirror.
 set -euo pipefail
 folder=${EDGEMASK_CACHE:-${HOME:-/root}/.cache/edgemask}/boot-$(sha256sum < "$0" | cut -c1-16)
 if [ -d "$folder" ]; then echo "$folder"; exit; fi
@@ -24,15 +24,17 @@ mountpoint -q $binfmt || mount -t binfmt_misc binfmt_misc $binfmt
 # and compiled modules, for which an empty program stands in until the end.
 compile=/usr/bin/py3compile
 mmdebstrap --quiet --arch=arm64 --variant=apt \
-    --include=systemd-sysv,udev,dbus,kmod,linux-image-cloud-arm64,cloud-init,netplan.io,iproute2,openssh-server,sudo,python3-numpy \
+    --include=systemd-sysv,udev,dbus,kmod,linux-image-cloud-arm64,cloud-init,netplan.io,iproute2 \
+    --include=openssh-server,sudo,python3-numpy \
     --aptopt='Acquire::Retries "5"' --aptopt='Apt::Install-Recommends "false"' \
-    --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+    --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+    --dpkgopt='path-exclude=/usr/share/locale/*' \
     --dpkgopt='path-exclude=/etc/kernel/postinst.d/initramfs-tools' --dpkgopt="path-exclude=$compile" \
     --essential-hook="ln -s /bin/true \"\$1$compile\"" \
     trixie "$root" "deb $mirror trixie main" >&2
 
 # What Raspberry Pi OS adds: https://github.com/RPi-Distro/pi-gen, stages 1 and 2.
-printf 'PARTUUID=%s-02 / ext4 defaults,noatime 0 1\nPARTUUID=%s-01 /boot/firmware vfat defaults 0 2\n' $id $id > "$root/etc/fstab"
+printf 'PARTUUID=%s / ext4 defaults,noatime 0 1\nPARTUUID=%s /boot/firmware vfat defaults 0 2\n' $id-02 $id-01 > "$root/etc/fstab"
 echo raspberrypi > "$root/etc/hostname"
 printf '127.0.0.1\tlocalhost\n127.0.1.1\traspberrypi\n' > "$root/etc/hosts"
 cat > "$root/etc/cloud/cloud.cfg.d/99_raspberry-pi.cfg" <<'CFG'
@@ -55,7 +57,7 @@ cp "$root"/boot/vmlinuz-* "$building/vmlinuz"
 boot=512 card=$(( $(du -sm "$root" | cut -f1) * 115 / 100 + 700 ))
 truncate -s ${boot}M "$building/boot.fat"
 mkfs.vfat -F 32 -n bootfs "$building/boot.fat" > /dev/null
-echo "console=serial0,115200 console=tty1 root=PARTUUID=$id-02 rootfstype=ext4 fsck.repair=yes rootwait quiet" > "$building/cmdline.txt"
+echo "console=serial0,115200 console=tty1 root=PARTUUID=$id-02 rootfstype=ext4 rootwait quiet" > "$building/cmdline.txt"
 printf 'Raspberry Pi reference 2026-06-18\nA stand-in made of Debian packages, stage2\n' > "$building/issue.txt"
 printf '#cloud-config\n' > "$building/user-data"
 printf 'instance-id: rpios-image\n' > "$building/meta-data"

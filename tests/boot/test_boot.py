@@ -101,7 +101,8 @@ def without_cloud_init(vendor, tmp_path):
         for name in ("user-data", "network-config", "meta-data"):
             boot.files.remove(name)
     (tmp_path / "off").touch()
-    subprocess.run(["debugfs", "-w", "-R", f"write {tmp_path}/off /etc/cloud/cloud-init.disabled", f"{image}?offset={root}"], check=True)
+    write = f"write {tmp_path}/off /etc/cloud/cloud-init.disabled"
+    subprocess.run(["debugfs", "-w", "-R", write, f"{image}?offset={root}"], check=True)
     return image
 
 

@@ -180,7 +180,8 @@ def test_a_mac_as_its_diskutil_tells_it():
         {"DeviceIdentifier": "disk0", "Size": 500 * GB, "Partitions": [{"DeviceIdentifier": "disk0s2"}]},
         {"DeviceIdentifier": "disk3", "Size": 494 * GB, "APFSPhysicalStores": [{"DeviceIdentifier": "disk0s2"}],
          "APFSVolumes": [{"DeviceIdentifier": "disk3s1", "MountPoint": "/"}]},
-        {"DeviceIdentifier": "disk4", "Size": 32 * GB, "Partitions": [{"DeviceIdentifier": "disk4s1", "MountPoint": "/Volumes/boot"}]},
+        {"DeviceIdentifier": "disk4", "Size": 32 * GB,
+         "Partitions": [{"DeviceIdentifier": "disk4s1", "MountPoint": "/Volumes/boot"}]},
         {"DeviceIdentifier": "disk5", "Size": 32 * GB, "Partitions": [{"DeviceIdentifier": "disk5s1"}]},
     ]  # fmt: skip
     facts = {"disk0": {"Internal": True, "MediaName": "SSD"}, "disk3": {"VirtualOrPhysical": "Virtual"},
