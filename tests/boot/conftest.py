@@ -21,7 +21,7 @@ from edgemask.verbs import demo
 
 FOLDER = Path(__file__).parent
 NEEDED = ("mmdebstrap", "qemu-system-aarch64", "qemu-aarch64-static", "mke2fs", "debugfs", "mcopy", "sfdisk", "ssh")
-FRAMES = 16
+FRAMES = 8
 # A Zero 2 W: its core, its 512 MB, of which firmware and contiguous memory leave about 426 to programs.
 ZERO = ("cortex-a53", 512, "mem=460M")
 
@@ -71,7 +71,7 @@ class Guest:
         end = time.monotonic() + seconds
         while not (value := condition()):
             assert time.monotonic() < end and self.qemu.poll() is None, self.console()[-4000:]
-            time.sleep(2)
+            time.sleep(5)  # each look is a login, which costs an emulated machine seconds
         return value
 
     def ended(self, seconds=900):
@@ -103,7 +103,7 @@ class Guest:
         peak = 0
         while kilobytes := self("cat /proc/$(systemctl show -P MainPID edgemask)/status | grep VmHWM").stdout.split():
             peak = max(peak, int(kilobytes[1]) >> 10)
-            time.sleep(1)
+            time.sleep(5)
         return peak
 
 
