@@ -115,6 +115,7 @@ def test_a_card_with_firstrun(without_cloud_init, flash, boot, expected):
     assert b"systemd.run" not in boot_files(card)["cmdline.txt"]
     with boot(card) as guest:
         first_boot_is_done(guest, made["link"])
+        the_link_is_gone_once_it_was_opened(guest, made["link"])
         same(guest.records(), expected)
         connection = guest("cat /etc/NetworkManager/system-connections/edgemask.nmconnection").stdout
         assert "ssid=72;111;109;101;" in connection and "psk=" in connection
