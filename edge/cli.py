@@ -18,6 +18,7 @@ VERBS = {
     "capture": ("edgemask.verbs.capture:main", "record calibration pictures on the device"),
     "config": ("edgemask.verbs.config:main", "check a configuration file"),
     "service": ("edgemask.verbs.service:main", "run a configuration as a systemd service"),
+    "flash": ("edgemask.verbs.flash:main", "make an SD card that segments from its first boot"),
     "doctor": ("edgemask.verbs.doctor:main", "say what is wrong on this machine and how to fix it"),
     "bench": ("edgemask.benchmarks.latency.command:main", "measure latency on this machine, and whether it counts"),
     "compare": ("edgemask.benchmarks.latency.compare:main", "put results of bench side by side"),
@@ -53,7 +54,7 @@ def _run(arguments):
     logging.basicConfig(format=f"{wipe}edgemask: %(message)s", level=logging.WARNING)
     sys.stdout = sys.stdout or open(os.devnull, "w")  # closed by whoever started us
     if threading.current_thread() is threading.main_thread():
-        for stop in (signal.SIGTERM, signal.SIGHUP):
+        for stop in {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:  # Windows has no SIGHUP
             signal.signal(stop, lambda number, _: sys.exit(128 + number))
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_usage())
