@@ -1,5 +1,6 @@
 """edgemask train: a recipe and labelled pictures to a float checkpoint."""
 
+import os
 from pathlib import Path
 
 from edgemask.arguments import parser
@@ -8,6 +9,8 @@ from edgemask.arguments import parser
 def main(arguments) -> int:
     """The verb."""
     options = _options(arguments)
+    # Read by OpenMP when torch loads it: threads that spin while they wait would take the loader's processor from it.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from edgemask.convert.train.run import train
 
     return train(options)

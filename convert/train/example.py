@@ -18,6 +18,7 @@ from edgemask.files import replacing
 from edgemask.progress import progress
 
 SIZE = 480, 360
+HIDDEN = 0.4  # share of a fruit that the next one may hide
 DETAIL = 2  # rendered so much larger, then made smaller: soft edges
 
 
@@ -87,17 +88,19 @@ def scene(classes, backgrounds, random: np.random.Generator) -> tuple[np.ndarray
     rgb = _crop(backgrounds[random.integers(len(backgrounds))], random)
     found = []
     for _ in range(random.integers(1, 7)):
-        class_id, side = int(random.integers(len(classes))), int(np.exp(random.uniform(np.log(40), np.log(190))))
+        class_id, side = int(random.integers(len(classes))), int(np.exp(random.uniform(np.log(60), np.log(200))))
         skin, cover = render(classes[class_id], side, random)
         x, y = int(random.integers(-side // 4, width - 3 * side // 4)), int(random.integers(-side // 4, height - 3 * side // 4))
         x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + side, width), min(y + side, height)
         skin, cover = skin[y0 - y : y1 - y, x0 - x : x1 - x], cover[y0 - y : y1 - y, x0 - x : x1 - x]
-        region = rgb[y0:y1, x0:x1]
-        region[:] = (region * (1 - cover[..., None]) + skin * cover[..., None]).astype(np.uint8)
         whole = np.zeros((height, width), bool)
         whole[y0:y1, x0:x1] = cover > 0.5
+        if any((mask & whole).sum() > HIDDEN * mask.sum() for _, mask in found):
+            continue
+        region = rgb[y0:y1, x0:x1]
+        region[:] = (region * (1 - cover[..., None]) + skin * cover[..., None]).astype(np.uint8)
         found = [(kind, mask & ~whole) for kind, mask in found] + [(class_id, whole)]
-    return rgb, [(kind, mask) for kind, mask in found if mask.sum() > 100]
+    return rgb, found
 
 
 def _crop(rgb, random):
