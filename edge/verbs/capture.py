@@ -10,7 +10,7 @@ import cv2
 from edgemask import pictures
 from edgemask.arguments import count, parser
 from edgemask.cameras import SOURCES
-from edgemask.cameras.options import camera_from, camera_options
+from edgemask.cameras.options import camera_options, source_from
 from edgemask.errors import SourceError
 from edgemask.files import replacing
 from edgemask.perceptual import Novelty
@@ -21,7 +21,7 @@ from edgemask.stopping import stopping
 def main(arguments) -> int:
     """The verb."""
     options = _options(arguments)
-    with camera_from(options) as camera:
+    with source_from(options).open() as camera:
         capture = Capture(options.out, options.frames, options.patience)
         with stopping(capture.stop):
             capture.run(camera)

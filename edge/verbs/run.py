@@ -8,8 +8,8 @@ import edgemask
 from edgemask.arguments import ENGINE_HELP, ENGINE_NAMES, count, file_size, parser, rate, score
 from edgemask.bundle import SHIPPED
 from edgemask.cameras import SOURCES
-from edgemask.cameras.options import camera_from, camera_options
-from edgemask.configuration import config_option, parse
+from edgemask.cameras.options import camera_options, source_from
+from edgemask.configuration import config_option, naming, parse
 from edgemask.errors import OptionError, SourceError
 from edgemask.loop import Loop
 from edgemask.sinks.mqtt_options import check_mqtt, mqtt_options
@@ -22,23 +22,39 @@ SENTENCES = {"gated": "showed nothing new", "dropped": "came while the model was
 def main(arguments) -> int:
     """The verb."""
     options = read_options(arguments)
-    model = edgemask.load(options.bundle, options.engine, options.threads)
+    model, source, sinks = prepare(options)
     size = model.width, model.height
-    camera = camera_from(options, size)
-    if options.fps and not camera.live:
-        raise OptionError(f"--fps is for cameras: every frame of {options.source} is taken")
-    if options.mqtt and not camera.live:
-        raise OptionError(f"--mqtt is for cameras: --paced plays a video as if it were one, and {options.source} is not played so")
-    gate = None
+    gate = tracker = None
     if options.gate:
         from edgemask.gate import Gate
 
         gate = Gate()
-    reopen = None if options.paced or not camera.live else lambda: camera_from(options, size)
+    if options.track or options.mqtt:
+        from edgemask.tracking import Tracker
+
+        tracker = Tracker(options.score)
     return segment(
-        camera, model, sinks_for(options, camera.live, model.bundle.classes), threshold=options.score, gate=gate,
-        tracker=_tracker(options, camera), fps=options.fps, limit=options.frames, reopen=reopen,
+        source.open(size), model, sinks, threshold=options.score, gate=gate, tracker=tracker, fps=options.fps,
+        limit=options.frames, reopen=None if source.path else lambda: source.open(size),
     )  # fmt: skip
+
+
+def prepare(options) -> tuple:
+    """The model, the `Source` and the sinks, not opened yet, that parsed options ask for.
+
+    Everything that can be known before a camera or the network is touched is checked here, for `config check` and
+    `service install` too. Raises EdgemaskError.
+    """
+    with naming(options.config):
+        source = source_from(options)
+        if options.fps and not source.live:
+            raise OptionError(f"--fps is for cameras: every frame of {options.source} is taken")
+        if options.mqtt and not source.live:
+            raise OptionError(f"--mqtt is for cameras: --paced plays a video as if it were one, and {options.source} is not played so")
+        if options.track and source.stills:
+            raise OptionError(f"--track is for videos and cameras: the pictures of {options.source} are not one after the other")
+        model = edgemask.load(options.bundle, options.engine, options.threads)
+        return model, source, sinks_for(options, source.live, model.bundle.classes)
 
 
 def segment(camera, model, sinks, **options) -> int:
@@ -66,16 +82,6 @@ def _summarise(loop):
         if paths := outlet.sink.paths:
             more = f" and {len(paths) - 1} more beside it" if len(paths) > 1 else ""
             print(f"wrote {paths[0]}{more}", file=sys.stderr)
-
-
-def _tracker(options, camera):
-    if not (options.track or options.mqtt):
-        return None
-    if not camera.live and camera.fps is None:
-        raise OptionError(f"--track is for videos and cameras: the pictures of {options.source} are not one after the other")
-    from edgemask.tracking import Tracker
-
-    return Tracker(options.score)
 
 
 def sinks_for(options, live: bool, classes) -> list:
@@ -138,5 +144,6 @@ def read_options(arguments):
     web_options(it)
     config_option(it)
     options = parse(it, arguments)
-    _check(options)
+    with naming(options.config):
+        _check(options)
     return options

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from edgemask import pictures
-from edgemask.cameras import FakeCamera
+from edgemask.cameras import FakeCamera, Source
 from edgemask.cli import main
 from edgemask.perceptual import Novelty
 
@@ -26,7 +26,7 @@ def scene(seed):
 def camera(monkeypatch):
     """Stands in for the camera that the command line names; a test sets its pictures."""
     fake = FakeCamera(fps=500)
-    monkeypatch.setattr("edgemask.verbs.capture.camera_from", lambda options: fake)
+    monkeypatch.setattr("edgemask.verbs.capture.source_from", lambda options: Source(lambda: fake, live=True))
     return fake
 
 
@@ -80,10 +80,10 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path, camera, capsy
 def test_a_stopped_capture_says_what_it_has(tmp_path):
     program = """
 import sys
-from edgemask.cameras import FakeCamera
+from edgemask.cameras import FakeCamera, Source
 from edgemask.cli import main
 from edgemask.verbs import capture
-capture.camera_from = lambda options: FakeCamera(fps=30)
+capture.source_from = lambda options: Source(lambda: FakeCamera(fps=30), live=True)
 sys.exit(main(["capture", "0", "-o", sys.argv[1]]))
 """
     process = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True)

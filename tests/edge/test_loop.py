@@ -239,9 +239,9 @@ def test_the_wall_clock_does_not_matter(model, tmp_path, monkeypatch):
 LIVE = """
 import sys
 from edgemask import cli
-from edgemask.cameras import FakeCamera
+from edgemask.cameras import FakeCamera, Source
 from edgemask.verbs import run
-run.camera_from = lambda options, size: FakeCamera(fps=30)
+run.source_from = lambda options: Source(lambda size: FakeCamera(fps=30), live=True)
 sys.exit(cli.main(sys.argv[1:]))
 """
 

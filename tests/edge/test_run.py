@@ -247,7 +247,7 @@ def test_the_maps_of_a_longer_clip_do_not_stay(tmp_path, clip):
 
 
 def test_an_unexpected_failure_is_a_sentence_and_exit_1_and_a_traceback_only_on_demand(monkeypatch, capsys, astronaut_path):
-    monkeypatch.setattr("edgemask.verbs.run.camera_from", lambda *_: 1 / 0)
+    monkeypatch.setattr("edgemask.verbs.run.source_from", lambda *_: 1 / 0)
     assert main(["run", str(astronaut_path)]) == 1
     assert "ZeroDivisionError" in capsys.readouterr().err
     with pytest.raises(ZeroDivisionError):
