@@ -14,6 +14,7 @@ from edgemask.service import UNIT, unit
 from edgemask.verbs.run import prepare, read_options
 
 STATE = "/var/lib/edgemask"
+BOOTED = Path("/run/systemd/system")  # there while systemd runs: sd_booted(3)
 
 
 def main(arguments) -> int:
@@ -33,6 +34,8 @@ def _install(options):
         print(text, end="")
         return 0
     _as_root("install")
+    if not BOOTED.is_dir():
+        raise OptionError("systemd does not run here, so nothing could start edgemask: --print shows the unit")
     _reachable(Path(sys.executable))
     with replacing(UNIT) as temporary:
         temporary.write_text(text)

@@ -184,12 +184,26 @@ def test_a_relative_path_means_another_file_to_the_service(config, capsys, monke
         config("astronaut.jpg")
 
 
+def test_without_a_running_systemd_nothing_is_left_behind(config, capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr("edgemask.verbs.service.UNIT", tmp_path / "edgemask.service")
+    monkeypatch.setattr("edgemask.verbs.service.BOOTED", tmp_path / "none", raising=False)
+    monkeypatch.setattr("edgemask.verbs.service._reachable", lambda _: None)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "systemctl").write_text("#!/bin/sh\nexit 1\n")  # installed, as in a container, and no help
+    (tmp_path / "systemctl").chmod(0o755)
+    assert main(["service", "install", "--config", config("picamera2")]) == 2
+    (sentence,) = capsys.readouterr().err.splitlines()
+    assert "systemd does not run here" in sentence and not (tmp_path / "edgemask.service").exists()
+
+
 def test_an_environment_in_a_closed_folder_is_refused(config, capsys, monkeypatch, tmp_path):
     told = config("picamera2")
     (tmp_path / "home").mkdir(mode=0o700)
     (tmp_path / "home" / "python").touch()
     monkeypatch.setattr("sys.executable", str(tmp_path / "home" / "python"))
     monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr("edgemask.verbs.service.BOOTED", tmp_path)
     assert main(["service", "install", "--config", told]) == 2
     said = capsys.readouterr().err
     assert f"{tmp_path}/home is closed to others: make the virtual environment in /opt/edgemask" in said
