@@ -26,13 +26,16 @@ def main(arguments) -> int:
         with stopping(capture.stop):
             capture.run(camera)
     result = {"folder": str(options.out), "seen": capture.seen, "kept": capture.kept,
-              "near_duplicates": capture.seen - capture.kept, "ended": capture.reason}  # fmt: skip
+              "near_duplicates": capture.seen - capture.kept, "unreadable": camera.skipped, "ended": capture.reason}  # fmt: skip
+    code = 2 if camera.skipped else 0
     if options.json:
         print(json.dumps(result))
-        return 0
+        return code
     print(f"kept {capture.kept} of {capture.seen} frames in {options.out}; the others were near-duplicates of what is there")
     print(f"ended because {capture.reason}")
-    return 0
+    if camera.skipped:
+        print(f"{camera.skipped} of {len(camera)} could not be read", file=sys.stderr)
+    return code
 
 
 class Capture:

@@ -95,6 +95,18 @@ sys.exit(main(["capture", "0", "-o", sys.argv[1]]))
     assert all(pictures.read(path).shape == (480, 640, 3) for path in tmp_path.iterdir())
 
 
+def test_a_folder_with_a_damaged_picture_is_said_and_exit_2_as_by_run(tmp_path, capsys):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for seed in range(3):
+        cv2.imwrite(str(folder / f"{seed}.png"), scene(seed))
+    (folder / "1.png").write_bytes((folder / "1.png").read_bytes()[:40])
+    code, result = captured(tmp_path / "json", capsys, folder)
+    assert code == 2 and result["kept"] == result["seen"] == 2 and result["unreadable"] == 1
+    assert main(["capture", str(folder), "-o", str(tmp_path / "text")]) == 2
+    assert "1 of 3 could not be read" in capsys.readouterr().err and len(os.listdir(tmp_path / "text")) == 2
+
+
 def test_what_it_keeps_is_what_convert_reads(tmp_path, shared, capsys):
     from edgemask.calibration.pictures import choose
 
