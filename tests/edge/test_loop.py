@@ -117,6 +117,22 @@ def test_a_live_camera_is_never_queued_and_drops_are_counted(model):
     assert all(frame.age_ms > 0 for frame in sink.frames)
 
 
+def test_a_record_tells_the_age_at_capture_and_at_emission(model, tmp_path):
+    """Each frame is 200 ms old when the camera hands it over, and lies with the model for 100 more."""
+
+    class Late(FakeCamera):
+        def _frame(self, rgb, number, stamp):
+            return super()._frame(rgb, number, stamp - 200_000_000)
+
+    def slow(rgb, content=None):
+        time.sleep(0.1)
+        return model(rgb, content)
+
+    Loop(Late(), slow, [JsonLines(tmp_path / "a.jsonl")], limit=3).run()
+    for record in map(json.loads, (tmp_path / "a.jsonl").read_text().splitlines()):
+        assert 200 <= record["capture_age_ms"] <= record["age_ms"] - 100
+
+
 def test_a_slow_sink_loses_frames_of_a_live_camera_and_holds_nobody_up(model):
     slow, fast = Kept(), Kept()
     slow.hold.clear()
@@ -194,11 +210,12 @@ def test_a_camera_that_stalls_or_vanishes_is_opened_again(model, caplog, monkeyp
 def test_numbers_go_on_when_a_camera_counts_anew(model, caplog):
     class Restarting(FakeCamera):
         def __init__(self, vanish_at=()):
-            super().__init__(fps=50, frames=10, vanish_at=vanish_at)
+            super().__init__(frames=10, vanish_at=vanish_at)
 
     sink = Kept()
     Loop(Restarting({5}), model, [sink], reopen=Restarting, retry=0.01).run()
-    assert numbers(sink) == sorted(set(numbers(sink))) and numbers(sink)[-1] >= 10
+    # Five frames, then ten more; the last of a camera always arrives.
+    assert numbers(sink) == sorted(set(numbers(sink))) and numbers(sink)[-1] == 14
 
 
 def test_a_camera_without_a_first_frame_is_an_error(model):

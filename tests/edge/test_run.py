@@ -36,7 +36,7 @@ def test_a_picture(tmp_path, astronaut_path):
     assert main([*arguments, "--out", str(tmp_path / "seen")]) == 0
     (record,) = records(tmp_path / "out.jsonl")
     assert record["schema"] == "edgemask.frame/1" and record["source"] == "astronaut.jpg" and record["frame"] == 0
-    assert record["size"] == [512, 512] and record["age_ms"] is None and record["dropped"] == 0
+    assert record["size"] == [512, 512] and record["age_ms"] is record["capture_age_ms"] is None and record["dropped"] == 0
     assert datetime.fromisoformat(record["time"]).tzinfo and record["time"].endswith("Z")
     best = record["detections"][0]
     assert set(best) == {"bbox", "category_id", "category", "score", "track_id", "segmentation"}
