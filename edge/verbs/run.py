@@ -13,6 +13,7 @@ from edgemask.configuration import config_option, naming, parse
 from edgemask.errors import OptionError, SourceError
 from edgemask.loop import Loop
 from edgemask.sinks.mqtt_options import check_mqtt, mqtt_options
+from edgemask.sinks.server import PREFIXES
 from edgemask.stopping import stopping
 from edgemask.web.options import web_from, web_options
 
@@ -54,6 +55,8 @@ def prepare(options) -> tuple:
         if options.track and source.stills:
             raise OptionError(f"--track is for videos and cameras: the pictures of {options.source} are not one after the other")
         model = edgemask.load(options.bundle, options.engine, options.threads)
+        if options.score < (lowest := model.limits["score"]):
+            raise OptionError(f"--score {options.score:g} is below {lowest:g}, the lowest that {model.bundle.path.name} finds")
         return model, source, sinks_for(options, source.live, model.bundle.classes)
 
 
@@ -101,7 +104,7 @@ def sinks_for(options, live: bool, classes) -> list:
 
 def _records(target, live, rotate):
     from edgemask.sinks.jsonl import JsonLines, StandardOutput
-    from edgemask.sinks.server import PREFIXES, JsonServer
+    from edgemask.sinks.server import JsonServer
 
     if target == "-":
         return StandardOutput()
@@ -110,7 +113,13 @@ def _records(target, live, rotate):
 
 def _check(options):
     check_mqtt(options)
-    for target in options.jsonl:
+    files = {target: Path(target).resolve() for target in options.jsonl if target != "-" and not target.startswith(PREFIXES)}
+    places = [files.get(target, target) for target in options.jsonl]
+    if options.max_size and not files:
+        raise OptionError("--max-size is for records in a file: name one with --jsonl FILE")
+    for target, place in zip(options.jsonl, places, strict=True):
+        if places.count(place) > 1:
+            raise OptionError(f"--jsonl {target} is given twice: each place gets the records once")
         if Path(target).exists() and Path(options.source).exists() and Path(target).samefile(options.source):
             raise OptionError(f"--jsonl {target} is the source itself: give the records a file of their own")
 
@@ -123,7 +132,7 @@ def read_options(arguments):
     )  # fmt: skip
     it.add_argument("source", metavar="SOURCE", help=SOURCES)
     it.add_argument("--bundle", default=SHIPPED, metavar="FILE", help="default: the shipped person model")
-    it.add_argument("--score", type=score, default=0.5, metavar="T", help="lowest score shown, down to 0.05 (default 0.5)")
+    it.add_argument("--score", type=score, default=0.5, metavar="T", help="lowest score shown, not below the bundle's own, 0.05 (default 0.5)")
     it.add_argument("--engine", choices=ENGINE_NAMES, default="auto", help=ENGINE_HELP)
     it.add_argument("--threads", type=count, metavar="N", help="threads per network (default: all cores but one)")
     it.add_argument("--frames", type=count, metavar="N", help="end after N frames")

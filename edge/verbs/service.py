@@ -106,7 +106,9 @@ def _options(arguments):
         "edgemask service install --config /etc/edgemask.toml --print; as root without --print: sudo /opt/edgemask/bin/edgemask …",
     )  # fmt: skip
     actions = it.add_subparsers(dest="action", required=True, metavar="install|status|logs|remove")
-    install = actions.add_parser("install", help="write the unit, start it now and at every start of the machine")
+    install = actions.add_parser("install", help="write the unit, start it now and at every start of the machine",
+                                 epilog="example:\n  edgemask service install --config /etc/edgemask.toml --print",
+                                 formatter_class=it.formatter_class)  # fmt: skip
     install.add_argument("--config", required=True, metavar="FILE",
                          help="see edgemask config check; may be readable by root alone")  # fmt: skip
     install.add_argument("--user", default="edgemask", metavar="NAME",

@@ -197,6 +197,11 @@ def test_without_a_running_systemd_nothing_is_left_behind(config, capsys, monkey
     assert "systemd does not run here" in sentence and not (tmp_path / "edgemask.service").exists()
 
 
+def test_help_of_install_has_an_example(capsys):
+    assert main(["service", "install", "--help"]) == 0
+    assert "example:\n  edgemask service install --config /etc/edgemask.toml --print\n" in capsys.readouterr().out
+
+
 def test_an_environment_in_a_closed_folder_is_refused(config, capsys, monkeypatch, tmp_path):
     told = config("picamera2")
     (tmp_path / "home").mkdir(mode=0o700)
