@@ -9,6 +9,7 @@ has an id, then none, then one again (Milan et al. 2016, MOT16). Whoever leaves 
 import argparse
 import hashlib
 import json
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,8 +17,10 @@ import numpy as np
 
 import edgemask
 from edgemask import boxes
+from edgemask.benchmarks.command import exit_code
 from edgemask.cameras import Frame, open_camera
 from edgemask.detections import Detections
+from edgemask.errors import SourceError
 from edgemask.progress import progress
 from edgemask.tracking import Tracker
 
@@ -99,8 +102,12 @@ def on_scene(name: str) -> dict:
 def on_clip(path: Path, every: int = 1) -> dict:
     """The figures of the clip, of which every so many frames are looked at. The person is the
     instance that keeps their id, else the largest (they may be boxed twice)."""
-    if hashlib.sha256(Path(path).read_bytes()).hexdigest() != CLIP:
-        raise edgemask.EdgemaskError(f"{path} is not the clip whose people were counted (SHA-256 {CLIP[:12]}…)")
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}") from error
+    if hashlib.sha256(content).hexdigest() != CLIP:
+        raise SourceError(f"{path} is not the clip whose people were counted (SHA-256 {CLIP[:12]}…)")
     model, tracker, seen, extra = edgemask.load(), Tracker(), {}, set()
     with open_camera(path) as camera:
         for frame in progress(camera, "frames"):
@@ -124,9 +131,8 @@ def main():
     it.add_argument("--clip", metavar="FILE", help="intel-iot-devkit's one-by-one-person-detection.mp4")
     it.add_argument("--json", action="store_true")
     options = it.parse_args()
-    rows = {name: on_scene(name) for name in SCENES}
-    if options.clip:
-        rows |= {f"clip at {FPS / every:g} fps": on_clip(options.clip, every) for every in (1, 2, 5)}
+    clip = {f"clip at {FPS / every:g} fps": on_clip(options.clip, every) for every in (1, 2, 5)} if options.clip else {}
+    rows = {name: on_scene(name) for name in SCENES} | clip
     if options.json:
         print(json.dumps(rows))
         return
@@ -137,4 +143,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code(main))
