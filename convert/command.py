@@ -3,69 +3,35 @@
 from pathlib import Path
 
 from edgemask import coco
-from edgemask.agreement import table
 from edgemask.arguments import input_size, parser, points
-from edgemask.convert.budget import loss, meet
-from edgemask.convert.conversion import Conversion
-from edgemask.convert.evidence import gather
-from edgemask.convert.report import write_report
-from edgemask.errors import ConversionError, OutputError
-from edgemask.evaluate import KINDS, METRICS
+from edgemask.bundle import float_sibling
+from edgemask.errors import OptionError, OutputError
 
 
 def main(arguments) -> int:
     """The verb."""
     options = _options(arguments)
-    if options.output.is_dir() or not options.output.parent.is_dir():
-        raise OutputError(f"{options.output} cannot be written: give a file name in a folder that exists")
+    _check(options)
+    from edgemask.convert.run import convert
+
+    return convert(options)
+
+
+def _check(options):
+    """What would otherwise be found out after the calibration."""
+    written = [options.output, float_sibling(options.output)]
+    if options.report:
+        written += [options.report, options.report.with_suffix(".json")]
+        if options.report.suffix != ".html":
+            raise OptionError(f"--report {options.report} is a page, and its JSON goes beside it: call it FILE.html")
+    read = [Path(path) for path in (options.checkpoint, options.calibration, options.val) if path]
+    for path in written:
+        if path.is_dir() or not path.parent.is_dir():
+            raise OutputError(f"{path} cannot be written: give a file name in a folder that exists")
+        if path.exists() and any(one.exists() and one.samefile(path) for one in read):
+            raise OptionError(f"{path} would be written over what is read: give the bundle a name of its own")
     if options.val:
-        coco.read_truth(options.val)  # now, not after the calibration
-    with Conversion(options.checkpoint, *options.input) as conversion:
-        for stage, worst in conversion.check(options.calibration).items():
-            print(f"float {stage}: ONNX Runtime against torch, worst difference {worst:.1e} of the largest value")
-        if options.calibration:
-            conversion.to_int8(options.calibration)
-        choices = _measure(conversion, options) if options.val else []
-        if options.calibration:
-            _describe(conversion)
-        if options.report:
-            write_report(options.report, *gather(conversion, options.val, choices))
-            print(f"wrote {options.report} and {options.report.with_suffix('.json')}")
-        for path in conversion.write(options.output):
-            print(f"wrote {path} ({path.stat().st_size / 1e6:.1f} MB)")
-    return 0
-
-
-def _describe(conversion):
-    print(f"calibrated on {conversion.chosen.name}: {conversion.chosen.note}")
-    print("\n".join(table(conversion.agreed)))
-    for stage in conversion.stages["int8"]:
-        kinds = ", ".join(f"{sum(ops.values())} {kind} {ops}" for kind, ops in stage.kernels.items() if ops)
-        print(f"int8 {stage.name} for {stage.engine}: {kinds}")
-
-
-def _measure(conversion, options):
-    """Print accuracy and what int8 lost; the choices tried, or ConversionError when all lose more than was allowed."""
-    conversion.measure(options.val)
-    choices = []
-    if options.max_drop is not None:
-        choices = meet(conversion, options.val, options.max_drop)
-        for one in choices[1:]:
-            cost = ", ".join(f"{ratio:.2f} times the time on {engine}" for engine, ratio in one["time"].items())
-            print(f"with {', '.join(one['float'])} in float: worst AP drop {loss(one):.2f}, {cost}")
-    for name, found in conversion.measured.items():
-        for kind in KINDS:
-            print(f"{name:6} {kind:4} " + "  ".join(f"{m} {found.summary[kind][m]:5.1f}" for m in METRICS))
-    for one in conversion.drops() if options.calibration else ():
-        interval = f"95 % interval {one['low']:+.2f} to {one['high']:+.2f}, paired bootstrap over pictures"
-        print(f"{one['engine']:6} {one['kind']:4} AP drop {one['drop']:+.2f} ({interval})")
-    if choices and min(map(loss, choices)) > options.max_drop:
-        raise ConversionError(
-            f"int8 loses {min(map(loss, choices)):.2f} AP even with its last layers in float, more than --max-drop "
-            f"{options.max_drop}; this is the best reached, nothing was written: calibrate on pictures more like those "
-            "the model will see"
-        )
-    return choices
+        coco.read_truth(options.val)
 
 
 def _options(arguments):
@@ -83,6 +49,7 @@ def _options(arguments):
     it.add_argument("--max-drop", type=points, metavar="POINTS",
                     help="most that box or mask AP on --val may fall: last layers stay in float until it holds; else fail")  # fmt: skip
     it.add_argument("--report", type=Path, metavar="FILE.html", help="say what each technique and each layer cost; takes minutes")
+    it.add_argument("--json", action="store_true", help="print what was found as JSON, at the end")
     it.add_argument("-o", "--output", required=True, type=Path, metavar="FILE", help="the bundle to write")
     options = it.parse_args(arguments)
     if options.max_drop is not None and not (options.val and options.calibration):

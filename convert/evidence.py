@@ -1,7 +1,5 @@
 """What a quantisation report shows: what each technique gave, which layers int8 hurts, where it is furthest from float."""
 
-from pathlib import Path
-
 from edgemask import draw
 from edgemask.calibration.calibrate import TECHNIQUES
 from edgemask.convert.conversion import Conversion
@@ -23,7 +21,7 @@ def gather(conversion: Conversion, annotations=None, choices=()) -> tuple[dict, 
         "choices": list(choices),
         "sensitivity": conversion.quantiser.sensitivity(conversion.plan),
     }
-    names = (item.name if isinstance(item, Path) else "frame" for item in conversion.compared.items)
+    names = (path.name for path in conversion.compared.items)
     worst = worst_pictures(conversion.models["float"], conversion.models["tflite"], zip(names, conversion.compared, strict=True))
     report["techniques"] = techniques(conversion, annotations) if annotations else []
     return report, worst

@@ -18,7 +18,10 @@ VERBS = {
     "capture": ("edgemask.verbs.capture:main", "record calibration pictures on the device"),
     "config": ("edgemask.verbs.config:main", "check a configuration file"),
     "service": ("edgemask.verbs.service:main", "run a configuration as a systemd service"),
+    "flash": ("edgemask.verbs.flash:main", "make an SD card that segments from its first boot"),
     "doctor": ("edgemask.verbs.doctor:main", "say what is wrong on this machine and how to fix it"),
+    "bench": ("edgemask.benchmarks.latency.command:main", "measure latency on this machine, and whether it counts"),
+    "compare": ("edgemask.benchmarks.latency.compare:main", "put results of bench side by side"),
     "train": ("edgemask.convert.train.command:main", "train a model on your own labelled pictures"),
     "convert": ("edgemask.convert.command:main", "convert a float checkpoint to an int8 bundle"),
 }
@@ -51,7 +54,7 @@ def _run(arguments):
     logging.basicConfig(format=f"{wipe}edgemask: %(message)s", level=logging.WARNING)
     sys.stdout = sys.stdout or open(os.devnull, "w")  # closed by whoever started us
     if threading.current_thread() is threading.main_thread():
-        for stop in (signal.SIGTERM, signal.SIGHUP):
+        for stop in {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:  # Windows has no SIGHUP
             signal.signal(stop, lambda number, _: sys.exit(128 + number))
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_usage())
@@ -63,7 +66,7 @@ def _run(arguments):
     if verb not in VERBS:
         raise OptionError(f"no verb {verb!r}; there are {', '.join(VERBS)}")
     try:
-        return _resolve(verb)(rest)
+        return _call(verb, rest)
     except SystemExit as end:  # argparse ends --help so
         if end.code:
             raise
@@ -85,13 +88,14 @@ def _explain(error) -> int:
     return code
 
 
-def _resolve(verb):
+def _call(verb, arguments) -> int:
     module, _, function = VERBS[verb][0].partition(":")
     try:
-        return getattr(importlib.import_module(module), function)
+        return getattr(importlib.import_module(module), function)(arguments)
     except ImportError as error:
+        extra = "train" if verb == "train" else "convert"
         if module.startswith("edgemask.convert") and error.name in ("torch", "onnx", "safetensors", "onnxruntime", "flatbuffers"):
-            raise MissingLibrary(f"{verb} needs {error.name}: pip install 'edgemask[convert]'") from error
+            raise MissingLibrary(f"{verb} needs {error.name}: pip install 'edgemask[{extra}]'") from error
         raise
 
 

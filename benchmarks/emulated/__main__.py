@@ -1,8 +1,9 @@
-"""Run this checkout on an emulated Raspberry Pi, or count its instructions.
+"""Run this checkout on an emulated Raspberry Pi, count its instructions, or make a card of them.
 
     python -m edgemask.benchmarks.emulated run --board pi4 edgemask run /srv/people.jpg
     python -m edgemask.benchmarks.emulated count [--board pi5] [--check | --update] [--json]
     python -m edgemask.benchmarks.emulated count --board pi5 edgemask inspect
+    python -m edgemask.benchmarks.emulated card --board pi5
 
 The arm64 roots, of Debian bookworm and trixie, are made when first needed and kept in ~/.cache/edgemask. Counts say
 how much work a Pi has, never how long it takes.
@@ -18,7 +19,10 @@ from pathlib import Path
 from edgemask.benchmarks.command import exit_code
 from edgemask.benchmarks.emulated import count
 from edgemask.benchmarks.emulated.boards import BOARDS
+from edgemask.benchmarks.emulated.counted import counted_result
 from edgemask.benchmarks.emulated.root import RELEASES, Checkout
+from edgemask.benchmarks.latency.card import card as text_card
+from edgemask.benchmarks.latency.result import write
 from edgemask.bundle import Bundle
 from edgemask.progress import progress
 
@@ -57,6 +61,19 @@ def counts(options) -> int:
     if sentences:
         print(f"make it cheaper, or say in the same commit that it is dearer: {UPDATE}", file=sys.stderr)
     return 1 if sentences else 0
+
+
+def card(options) -> int:
+    """A result of `edgemask bench` with instructions in the place of times, and its card and page; 0."""
+    with tempfile.TemporaryDirectory() as folder:
+        checkout = Checkout(Path(folder))
+        work = Path(folder, "work")
+        work.mkdir()
+        result = counted_result(checkout.pi(options.board, options.release, work))
+    paths = write(options.output or Path("edgemask-bench", f"{options.board}-emulated.json"), result)
+    print(json.dumps(result) if options.json else text_card(result))
+    print(f"wrote {', '.join(map(str, paths))}", file=sys.stderr)
+    return 0
 
 
 def _command(options):
@@ -101,7 +118,12 @@ def main(arguments=None) -> int:
     do.add_argument("--update", action="store_true", help="write figures.json")
     do.add_argument("--table", action="store_true", help="only print figures.json as README's table")
     two.set_defaults(verb=counts)
-    for verb in (one, two):
+    three = verbs.add_parser("card", help="make the card of a board: what it is and how much work a frame has, no times")
+    three.add_argument("--board", choices=BOARDS, required=True)
+    three.add_argument("-o", "--output", type=Path, metavar="FILE.json", help="a card (.md) and a page (.html) come beside it")
+    three.add_argument("--json", action="store_true")
+    three.set_defaults(verb=card)
+    for verb in (one, two, three):
         verb.add_argument("--release", choices=RELEASES, default=RELEASES[-1], help="Debian's (default %(default)s)")
     options = it.parse_args(arguments)
     return exit_code(options.verb, options)

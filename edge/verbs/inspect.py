@@ -13,12 +13,19 @@ def main(arguments) -> int:
     """The verb."""
     it = parser("inspect", "Show what is in a bundle, every hash verified.", "edgemask inspect person-320.edgemask")
     it.add_argument("bundle", nargs="?", default=SHIPPED, metavar="BUNDLE", help="default: the shipped person model")
-    it.add_argument("--json", action="store_true", help="print the whole manifest")
+    it.add_argument("--json", action="store_true", help="print the whole manifest, and what XNNPACK takes")
     options = it.parse_args(arguments)
     bundle = Bundle(options.bundle)
     bundle.verify()
-    print(json.dumps(bundle.manifest, indent=2) if options.json else "\n".join(_lines(bundle)))
+    print(json.dumps(_everything(bundle), indent=2) if options.json else "\n".join(_lines(bundle)))
     return 0
+
+
+def _everything(bundle):
+    stages = [stage for stage, engines in bundle.manifest["stages"].items() if "tflite" in engines]
+    counted = {stage: found for stage in stages if (found := _delegated(bundle, stage))}
+    keys = ("taken", "operators", "partitions", "runs")
+    return {**bundle.manifest, "xnnpack": {stage: dict(zip(keys, found, strict=True)) for stage, found in counted.items()}}
 
 
 def _lines(bundle):
@@ -48,14 +55,20 @@ def _lines(bundle):
 
 
 def _delegation(bundle, stage):
-    """What the LiteRT installed here hands to XNNPACK, if one is."""
+    if found := _delegated(bundle, stage):
+        taken, total, partitions, runs = found
+        yield f"  XNNPACK takes {taken} of {total} operators in {partitions} partition{'s' * (partitions != 1)} ({runs})"
+    else:
+        yield "  ai-edge-litert is not installed here, so what XNNPACK takes is not counted"
+
+
+def _delegated(bundle, stage):
+    """What the LiteRT installed here hands to XNNPACK, and its name; None where there is none."""
     try:
         engine = open_engine(bundle, stage, "tflite", 1)
     except MissingLibrary:
-        yield "  ai-edge-litert is not installed here, so what XNNPACK takes is not counted"
-        return
-    taken, total, partitions = engine.delegated()
-    yield f"  XNNPACK takes {taken} of {total} operators in {partitions} partition{'s' * (partitions != 1)} ({engine})"
+        return None
+    return *engine.delegated(), str(engine)
 
 
 def _tensor(tensor):

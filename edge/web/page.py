@@ -1,7 +1,9 @@
 """The web page as a sink."""
 
+import os
 import sys
 from importlib import resources
+from pathlib import Path
 
 import cv2
 
@@ -56,6 +58,7 @@ class WebPage(Sink):
 
     def _answer(self, path, viewers):
         if path == "/":
+            _note_opening()
             return 200, "text/html", self.html
         if path == "/metrics":
             return 200, "text/plain; version=0.0.4", self.metrics.text(viewers, self.encoded)
@@ -63,6 +66,12 @@ class WebPage(Sink):
             trouble = self.metrics.trouble()
             return (503, "text/plain", f"{trouble}\n") if trouble else (200, "text/plain", "ok\n")
         return None
+
+
+def _note_opening():
+    """Leave a file in the service's runtime folder: a card made by `edgemask flash` then forgets the link it showed."""
+    if folder := os.environ.get("RUNTIME_DIRECTORY"):
+        Path(folder, "page-opened").touch()
 
 
 def jpeg(rgb) -> bytes:

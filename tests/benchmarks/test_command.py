@@ -16,7 +16,7 @@ CALLS = [
     (["engines", "--threads", "1000"], "threads must be a whole number from 1 to 256"),
     (["engines", "--rounds", "1"], "--rounds must be at least 2"),
     (["tracking", "--clip", "nope"], "nope cannot be read: No such file or directory"),
-    (["tracking", "--clip", "BUNDLE"], "is not the clip whose people were counted"),
+    (["tracking", "--clip", "BUNDLE"], "is none of the clips whose people were counted"),
     (["soak", "--frames", "-5"], "'-5' is not a whole number"),
     (["soak", "--real", "x"], "'x' is not a whole number"),
     (["soak", "--scale", "-1", "--faults"], "--scale must be above 0"),

@@ -4,6 +4,8 @@ import sys
 
 import pytest
 
+from edgemask.bundle import Bundle
+
 pytest.importorskip("onnxruntime")
 
 
@@ -21,3 +23,12 @@ def test_agreement_is_printed_for_every_output(converted, shared):
     command = [sys.executable, "-m", "edgemask.benchmarks.agreement", str(shared / "data" / "person" / "val")]
     found = json.loads(subprocess.check_output([*command, str(converted[0]), "--count", "6", "--json"]))
     assert len(found) == 14 and all(row["equal"] == 1 and row["steps"] == 0 for row in found.values())
+
+
+def test_usual_operators_give_the_same_bits_and_fall_out_of_xnnpack():
+    pytest.importorskip("ai_edge_litert")
+    from edgemask.benchmarks.upsampling import compare
+
+    found = compare(Bundle(), rounds=4)
+    assert found["shipped"]["delegated"] == (89, 89, 1)
+    assert found["upsampling"]["delegated"] == (85, 87, 3) and found["P6"]["delegated"] == (88, 89, 2)

@@ -9,6 +9,7 @@ pytest.importorskip("onnx")
 from edgemask.calibration import ranges  # noqa: E402
 from edgemask.calibration.pictures import choose  # noqa: E402
 from edgemask.calibration.stage_inputs import stage_inputs  # noqa: E402
+from edgemask.cameras import open_camera  # noqa: E402
 from edgemask.errors import DatasetError, SourceError  # noqa: E402
 from edgemask.verbs.demo import pan_and_zoom  # noqa: E402
 
@@ -82,7 +83,13 @@ def test_a_video_is_a_calibration_set(tmp_path, astronaut):
     pan_and_zoom(astronaut, clip)
     found = choose(clip, 8)
     assert 3 <= len(found) <= 8 and found.name == "clip.mp4"
+    frames = {frame.number: frame.rgb for frame in open_camera(str(clip))}
+    for path, rgb in zip(found.items, found, strict=True):  # on disk, however long the video is
+        assert np.array_equal(rgb, frames[int(path.stem.removeprefix("frame-"))])
     assert all(rgb.shape == (360, 480, 3) and rgb.dtype == np.uint8 for rgb in found)
+    folder = found.items[0].parent
+    del found
+    assert not folder.exists()
 
 
 def test_a_set_without_pictures_is_one_sentence(tmp_path):

@@ -1,6 +1,10 @@
 """Conversion end to end, on the shipped checkpoint and on a random one with three classes."""
 
 import hashlib
+import json
+import shutil
+import subprocess
+import sys
 
 import numpy as np
 import onnx
@@ -152,6 +156,33 @@ def test_bad_options_leave_nothing_behind(checkpoint, tmp_path, capsys):
         assert main(["convert", str(checkpoint), *arguments]) == 2
         assert capsys.readouterr().err.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+
+
+def test_nothing_that_is_read_is_written_over(checkpoint, tmp_path, capsys):
+    mine = tmp_path / "mine.safetensors"
+    shutil.copy(checkpoint, mine)
+    (tmp_path / "link").symlink_to(mine)
+    for arguments in (["--float", "-o", str(mine)], ["--float", "-o", str(tmp_path / "link")],
+                      ["--calibration", str(tmp_path), "--report", str(tmp_path / "r.json"), "-o", str(tmp_path / "x.edgemask")]):  # fmt: skip
+        assert main(["convert", str(mine), *arguments]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+    assert mine.read_bytes() == checkpoint.read_bytes() and len(list(tmp_path.iterdir())) == 2
+
+
+def test_what_was_found_as_json(checkpoint, tmp_path, capsys):
+    assert main(["convert", str(checkpoint), "--float", "--json", "-o", str(tmp_path / "x.edgemask")]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["written"] == [str(tmp_path / "x.edgemask")] and found["int8"] is None
+    assert set(found["float_against_torch"]) == {"trunk", "box", "mask"} and max(found["float_against_torch"].values()) < 1e-3
+
+
+def test_help_needs_no_torch():
+    program = "import sys; sys.modules.update(torch=None, onnx=None); from edgemask.cli import main; sys.exit(main(sys.argv[1:]))"
+    for verb in ("convert", "train"):
+        done = subprocess.run([sys.executable, "-c", program, verb, "--help"], capture_output=True, text=True)
+        assert done.returncode == 0 and f"edgemask {verb} " in done.stdout
+    done = subprocess.run([sys.executable, "-c", program, "convert", "x", "--float", "-o", "y"], capture_output=True, text=True)
+    assert done.returncode == 2 and "pip install 'edgemask[convert]'" in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_the_astronaut_is_the_same_person_in_float_and_int8(converted, astronaut):

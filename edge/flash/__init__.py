@@ -1,0 +1,1 @@
+"""From Raspberry Pi OS's own image to a card that segments from its first boot; runs on a workstation."""
