@@ -8,10 +8,14 @@ Runtime runs its exact kernels (edgemask.engines.onnx).
 
 import argparse
 import json
+import sys
 
 from edgemask import pictures
 from edgemask.agreement import agreement, table
+from edgemask.arguments import count
+from edgemask.benchmarks.command import exit_code
 from edgemask.bundle import SHIPPED, Bundle, float_sibling
+from edgemask.errors import BundleError
 from edgemask.model import Model
 from edgemask.progress import progress
 
@@ -21,16 +25,18 @@ def main():
     it = argparse.ArgumentParser(prog="python -m edgemask.benchmarks.agreement", description=__doc__.splitlines()[0])
     it.add_argument("pictures", help="a folder of pictures")
     it.add_argument("bundle", nargs="?", default=SHIPPED, help="default: the shipped person model")
-    it.add_argument("--count", type=int, default=64, help="pictures to use (default 64)")
+    it.add_argument("--count", type=count, default=64, help="pictures to use (default 64)")
     it.add_argument("--json", action="store_true")
     options = it.parse_args()
-    bundle = Bundle(options.bundle)
     paths = pictures.listing(options.pictures)[: options.count]
+    bundle, exact = Bundle(options.bundle), float_sibling(options.bundle)
+    if not exact.exists():
+        raise BundleError(f"{exact} does not exist: edgemask convert makes it beside {bundle.path.name}")
     rgbs = map(pictures.read, progress(paths, "pictures"))
     int8 = {engine: Model(bundle, engine) for engine in bundle.engines()}
-    found = agreement(Model(Bundle(float_sibling(options.bundle))), int8, rgbs)
+    found = agreement(Model(Bundle(exact)), int8, rgbs)
     print(json.dumps(found) if options.json else "\n".join(table(found)))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code(main))

@@ -9,9 +9,13 @@ printed: milliseconds belong to `edgemask bench` on a quiet device.
 
 import argparse
 import json
+import sys
 
 from edgemask import device, pictures
+from edgemask.arguments import count
+from edgemask.benchmarks.command import exit_code
 from edgemask.bundle import SHIPPED, Bundle
+from edgemask.errors import OptionError
 from edgemask.letterbox import letterbox
 from edgemask.model import Model
 from edgemask.progress import progress
@@ -45,16 +49,22 @@ def _jobs(model, rgb):
     return {**jobs, "end to end": lambda: model(rgb)}
 
 
+def _counts(text):
+    return [count(one) for one in text.split(",")]
+
+
 def main():
     """Print the table."""
     it = argparse.ArgumentParser(prog="python -m edgemask.benchmarks.engines", description=__doc__.splitlines()[0])
     it.add_argument("bundle", nargs="?", default=SHIPPED, help="default: the shipped person model")
-    it.add_argument("--threads", default="1,2", help="comma-separated (default 1,2)")
-    it.add_argument("--rounds", type=int, default=100)
+    it.add_argument("--threads", type=_counts, default="1,2", help="comma-separated (default 1,2)")
+    it.add_argument("--rounds", type=count, default=100)
     it.add_argument("--json", action="store_true")
     options = it.parse_args()
+    if options.rounds < 2:
+        raise OptionError("--rounds must be at least 2: quartiles need two rounds")
     bundle, rgb = Bundle(options.bundle), pictures.read(ASTRONAUT)
-    found = {int(n): ratios(bundle, rgb, int(n), options.rounds) for n in options.threads.split(",")}
+    found = {n: ratios(bundle, rgb, n, options.rounds) for n in options.threads}
     engines = {name: Model(bundle, name, 1).engines for name in ("onnx", "tflite")}
     flags = [flag for flag in FLAGS if flag in device.cpu_flags()]
     delegated = {stage: engine.delegated() for stage, engine in engines["tflite"].items()}
@@ -71,4 +81,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code(main))

@@ -24,7 +24,9 @@ import numpy as np
 
 import edgemask
 from edgemask import pictures
+from edgemask.arguments import count
 from edgemask.benchmarks import faults
+from edgemask.benchmarks.command import exit_code
 from edgemask.benchmarks.mosquitto import Mosquitto
 from edgemask.benchmarks.viewer import address_of, look
 from edgemask.bundle import SHIPPED
@@ -168,15 +170,21 @@ def report(result):
         print(f"{row['fault']:20}  {row['promised']:36}  {'yes' if row['kept'] else 'NO'}")
 
 
+def _length(text):
+    return 0 if text == "0" else count(text)
+
+
 def main() -> int:
     """Print the figures and the table; the exit code."""
     it = argparse.ArgumentParser(prog="python -m edgemask.benchmarks.soak", description=__doc__.splitlines()[0])
-    it.add_argument("--frames", type=int, default=100_000, help="length of the long run, 0 for none (default 100000)")
-    it.add_argument("--real", type=int, default=300, help="how many of them run the real networks (default 300)")
+    it.add_argument("--frames", type=_length, default=100_000, help="length of the long run, 0 for none (default 100000)")
+    it.add_argument("--real", type=_length, default=300, help="how many of them run the real networks (default 300)")
     it.add_argument("--faults", nargs="*", choices=faults.FAULTS, metavar="FAULT", help=f"only these: {', '.join(faults.FAULTS)}")
     it.add_argument("--scale", type=float, default=1.0, help="shortens the five seconds of a stall")
     it.add_argument("--json", action="store_true")
     options = it.parse_args()
+    if options.scale <= 0:
+        it.error("--scale must be above 0")
     if not Mosquitto.path() and "broker gone" in (faults.FAULTS if options.faults is None else options.faults):
         it.error("the fault 'broker gone' needs mosquitto: apt install mosquitto, or name other --faults")
     for name, value in ENVIRONMENT.items():
@@ -195,4 +203,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code(main))

@@ -9,6 +9,7 @@ has an id, then none, then one again (Milan et al. 2016, MOT16). Whoever leaves 
 import argparse
 import hashlib
 import json
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,8 +17,10 @@ import numpy as np
 
 import edgemask
 from edgemask import boxes
+from edgemask.benchmarks.command import exit_code
 from edgemask.cameras import Frame, open_camera
 from edgemask.detections import Detections
+from edgemask.errors import SourceError
 from edgemask.progress import progress
 from edgemask.tracking import Tracker
 
@@ -102,9 +105,12 @@ def on_scene(name: str) -> dict:
 def on_clip(path: Path, every: int = 1) -> dict:
     """The figures of a clip whose people come one by one, of which every so many frames are looked at. The person is
     the instance that keeps their id, else the largest (they may be boxed twice)."""
-    people = CLIPS.get(hashlib.sha256(Path(path).read_bytes()).hexdigest())
+    try:
+        people = CLIPS.get(hashlib.sha256(Path(path).read_bytes()).hexdigest())
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}") from error
     if people is None:
-        raise edgemask.EdgemaskError(f"{path} is none of the clips whose people were counted")
+        raise SourceError(f"{path} is none of the clips whose people were counted")
     model, tracker, seen, extra = edgemask.load(), Tracker(), {}, set()
     with open_camera(path) as camera:
         for frame in progress(camera, "frames"):
@@ -142,4 +148,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code(main))

@@ -1,11 +1,12 @@
 """The configuration file: TOML with the names of the flags, read from the parser itself."""
 
 import argparse
+import contextlib
 import difflib
 import tomllib
 from pathlib import Path
 
-from edgemask.errors import OptionError
+from edgemask.errors import EdgemaskError, OptionError
 
 
 def config_option(parser):
@@ -18,7 +19,8 @@ def parse(parser, arguments: list[str]) -> argparse.Namespace:
     """`parser.parse_args`, where --config's FILE says what the command line does not.
 
     An entry is called like its flag without the dashes, or like the positional argument. A flag without a value is
-    true or false, one that may be repeated is a list. Raises OptionError, which names the file and the entry.
+    true or false, one that may be repeated is a list; a positional argument may stand in either place. Raises
+    OptionError, which names the file and the entry.
     """
     path = _path(arguments)
     if path is None:
@@ -32,11 +34,27 @@ def parse(parser, arguments: list[str]) -> argparse.Namespace:
             value = _value(parser, action, value)
         except (argparse.ArgumentError, OptionError) as error:
             raise OptionError(f"{path}: {error}") from error
-        if not action.option_strings:  # a positional argument: the command line need not have it any more
-            action.nargs, action.default, action.required = "?", value, False
         if given.isdisjoint(action.option_strings):
             setattr(values, action.dest, value)
-    return parser.parse_args(arguments, values)
+    positional = [action for action in actions.values() if not action.option_strings]
+    for action in positional:  # the command line need not have it any more
+        action.nargs, action.default, action.required = "?", getattr(values, action.dest, None), False
+    options = parser.parse_args(arguments, values)
+    for action in positional:
+        if getattr(options, action.dest) is None:
+            raise OptionError(f"{path}: there is no entry {action.dest!r}, and no {action.metavar} on the command line")
+    return options
+
+
+@contextlib.contextmanager
+def naming(path):
+    """Within the block errors begin with the name of the configuration file, where there is one."""
+    try:
+        yield
+    except EdgemaskError as error:
+        if path is None:
+            raise
+        raise type(error)(f"{path}: {error}") from error
 
 
 def _path(arguments):

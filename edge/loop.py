@@ -70,9 +70,9 @@ class Loop:
 
     def _infer(self):
         previous = None
-        live, camera = self.camera.live, self.camera
+        live, total = self.camera.live, min(filter(None, (len(self.camera), self.limit)), default=0)
         with Status(self) as status:
-            for frame in self._frames() if live else progress(self._frames(), "frames", len(camera)):
+            for frame in self._frames() if live else progress(self._frames(), "frames", total):
                 detections = self._detections(frame)
                 for outlet in self.outlets:
                     outlet.put(frame, detections)

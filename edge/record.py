@@ -19,6 +19,7 @@ def frame_record(frame: Frame, detections: Detections) -> dict:
         "detections": detections.coco(),
         "ms": {part: round(value, 2) for part, value in detections.ms.items()},
         "age_ms": frame.age_ms,
+        "capture_age_ms": frame.capture_age_ms,
         "dropped": frame.dropped,
     }
 

@@ -62,6 +62,15 @@ def model() -> edgemask.Model:
     return edgemask.load(threads=1)
 
 
+@pytest.fixture
+def picamera2(tmp_path_factory, monkeypatch):
+    """A Python that finds Picamera2 and libcamera; neither can do anything."""
+    folder = tmp_path_factory.mktemp("libraries")
+    for name in ("libcamera", "picamera2"):
+        (folder / f"{name}.py").touch()
+    monkeypatch.syspath_prepend(folder)
+
+
 @pytest.fixture(scope="session")
 def converted(tmp_path_factory, checkpoint):
     """(A copy of the shipped bundle, its float reference made from the checkpoint beside it)."""

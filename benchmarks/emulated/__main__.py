@@ -16,6 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from edgemask.benchmarks.command import exit_code
 from edgemask.benchmarks.emulated import count
 from edgemask.benchmarks.emulated.boards import BOARDS
 from edgemask.benchmarks.emulated.counted import counted_result
@@ -23,7 +24,6 @@ from edgemask.benchmarks.emulated.root import RELEASES, Checkout
 from edgemask.benchmarks.latency.card import card as text_card
 from edgemask.benchmarks.latency.result import write
 from edgemask.bundle import Bundle
-from edgemask.errors import EdgemaskError
 from edgemask.progress import progress
 
 UPDATE = "python -m edgemask.benchmarks.emulated count --update"
@@ -126,11 +126,7 @@ def main(arguments=None) -> int:
     for verb in (one, two, three):
         verb.add_argument("--release", choices=RELEASES, default=RELEASES[-1], help="Debian's (default %(default)s)")
     options = it.parse_args(arguments)
-    try:
-        return options.verb(options)
-    except EdgemaskError as error:
-        print(f"edgemask: {error}", file=sys.stderr)
-        return error.exit_code
+    return exit_code(options.verb, options)
 
 
 if __name__ == "__main__":

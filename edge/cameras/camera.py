@@ -57,4 +57,5 @@ class Camera:
         """A live camera's frame, captured at `stamp` on `time.monotonic_ns`'s clock and handed out now."""
         age_ms = (time.monotonic_ns() - stamp) / 1e6
         captured = datetime.now(UTC) - timedelta(milliseconds=age_ms)
-        return Frame(rgb, self.source, number, self.fps, captured, stamp, round(age_ms, 1), content)
+        age_ms = round(age_ms, 1)
+        return Frame(rgb, self.source, number, self.fps, captured, stamp, age_ms, content, capture_age_ms=age_ms)

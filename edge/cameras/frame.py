@@ -13,7 +13,7 @@ class Frame:
     rgb: uint8 [height, width, 3]; source: its file name or camera; number: the source's own count, from 0:
     a gap is frames that were dropped; fps: the stream's rate, None for a still picture; time: when it was
     captured; stamp: the same moment on `time.monotonic_ns`'s clock, None where age means nothing (files);
-    age_ms: its age when the camera handed it out, and in a sink when it is written; content: the frame
+    capture_age_ms: its age when the camera handed it out; age_ms: the same, and in a sink when it is written; content: the frame
     already resized to `letterbox.content_size` where the camera's ISP does that, uint8 RGB; dropped: how many
     frames since the one before never came to that sink.
     """
@@ -27,6 +27,7 @@ class Frame:
     age_ms: float | None = None
     content: np.ndarray | None = None
     dropped: int = 0
+    capture_age_ms: float | None = None
 
     @property
     def size(self) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 import argparse
 
-from edgemask.cameras.camera import Camera
+from edgemask.cameras import Source, find_source
 
 
 def camera_options(parser):
@@ -16,14 +16,11 @@ def camera_options(parser):
     group.add_argument("--paced", action="store_true", help="play a video file at its own rate, skipping what is late")
 
 
-def camera_from(options, input_size: tuple[int, int] | None = None) -> Camera:
-    """The camera that parsed options ask for; input_size: the model's (width, height). Raises SourceError, OptionError."""
-    from edgemask.cameras import open_camera
-
-    return open_camera(
-        options.source, input_size=input_size, hflip=options.hflip, vflip=options.vflip, rotate=options.rotate,
-        focus=options.focus, paced=options.paced,
-    )  # fmt: skip
+def source_from(options) -> Source:
+    """The source that parsed options name. Raises SourceError, OptionError, MissingLibrary."""
+    return find_source(
+        options.source, hflip=options.hflip, vflip=options.vflip, rotate=options.rotate, focus=options.focus, paced=options.paced
+    )
 
 
 def _focus(text):

@@ -9,6 +9,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 from edgemask.cameras.camera import Camera
 from edgemask.cameras.frame import Frame
@@ -126,6 +127,13 @@ def on_monotonic_clock(stamp: int) -> int:
     return stamp if abs(now - stamp) <= abs(boot - stamp) else stamp - (boot - now)
 
 
+def check_libraries():
+    """Raise MissingLibrary where this Python does not find Picamera2 and libcamera; imports neither."""
+    for name in ("libcamera", "picamera2"):
+        if not find_spec(name):
+            raise _missing(name)
+
+
 def _libraries():
     os.environ.setdefault("LIBCAMERA_LOG_LEVELS", "ERROR")  # else it tells of every stream it configures
     logging.getLogger("picamera2.picamera2").setLevel(logging.CRITICAL)  # its errors also come as exceptions
@@ -133,8 +141,12 @@ def _libraries():
         import libcamera
         from picamera2 import Picamera2
     except ImportError as error:
-        raise MissingLibrary(
-            f"Pi cameras need {error.name}: sudo apt install python3-picamera2 --no-install-recommends, "
-            "and a virtual environment made with --system-site-packages"
-        ) from error
+        raise _missing(error.name) from error
     return Picamera2, libcamera
+
+
+def _missing(name):
+    return MissingLibrary(
+        f"Pi cameras need {name}: sudo apt install python3-picamera2 --no-install-recommends, "
+        "and a virtual environment made with --system-site-packages"
+    )

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from edgemask.backoff import Backoff
 from edgemask.channel import Channel
+from edgemask.errors import EdgemaskError
 
 log = logging.getLogger(__name__)
 
@@ -63,10 +64,10 @@ class Outlet:
     def _finish(self):
         try:
             self.sink.__exit__(None, None, None)
-        except OSError as error:
+        except Exception as error:
             if not self.live:
                 raise
-            log.warning("%s", error)
+            log.warning("%s", self._said(error))
 
     def _try(self, frame, detections):
         if self.retry_at is not None and time.monotonic() < self.retry_at:
@@ -78,7 +79,7 @@ class Outlet:
             self.sink.write(self._aged(frame), detections)
         except BrokenPipeError:  # whoever read standard output has gone, for good
             raise
-        except OSError as error:
+        except Exception as error:
             self._break(error)
             return
         self.last = frame.number
@@ -93,9 +94,13 @@ class Outlet:
         return replace(frame, age_ms=age, dropped=dropped)
 
     def _break(self, error):
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(Exception):
             self.sink.__exit__(type(error), error, None)
         self.missed += 1
         if self.retry_at is None:
-            log.warning("%s; trying again until it works", error)
+            log.warning("%s; trying again until it works", self._said(error))
         self.retry_at = time.monotonic() + self.backoff()
+
+    def _said(self, error):
+        """What a sink raises on purpose speaks for itself; of anything else its kind must be seen."""
+        return error if isinstance(error, EdgemaskError) else f"{self.sink} failed with {type(error).__name__}: {error}"

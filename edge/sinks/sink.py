@@ -7,8 +7,8 @@ class Sink:
     """Where results go: a context manager with `write`.
 
     paths: the files it wrote, for the closing report; `str(sink)` names it in messages. `write` raises OutputError
-    (or any OSError) when it cannot; a live loop then says so once, calls `__exit__`, with backoff `__enter__` again,
-    and goes on.
+    when it cannot; a live loop then says so once, calls `__exit__`, with backoff `__enter__` again, and goes on, also
+    after any other exception (but BrokenPipeError, which says that whoever read standard output has gone).
     """
 
     def __init__(self):

@@ -10,7 +10,7 @@ import cv2
 from edgemask import pictures
 from edgemask.arguments import count, parser
 from edgemask.cameras import SOURCES
-from edgemask.cameras.options import camera_from, camera_options
+from edgemask.cameras.options import camera_options, source_from
 from edgemask.errors import SourceError
 from edgemask.files import replacing
 from edgemask.perceptual import Novelty
@@ -21,18 +21,21 @@ from edgemask.stopping import stopping
 def main(arguments) -> int:
     """The verb."""
     options = _options(arguments)
-    with camera_from(options) as camera:
+    with source_from(options).open() as camera:
         capture = Capture(options.out, options.frames, options.patience)
         with stopping(capture.stop):
             capture.run(camera)
     result = {"folder": str(options.out), "seen": capture.seen, "kept": capture.kept,
-              "near_duplicates": capture.seen - capture.kept, "ended": capture.reason}  # fmt: skip
+              "near_duplicates": capture.seen - capture.kept, "unreadable": camera.skipped, "ended": capture.reason}  # fmt: skip
+    code = 2 if camera.skipped else 0
     if options.json:
         print(json.dumps(result))
-        return 0
+        return code
     print(f"kept {capture.kept} of {capture.seen} frames in {options.out}; the others were near-duplicates of what is there")
     print(f"ended because {capture.reason}")
-    return 0
+    if camera.skipped:
+        print(f"{camera.skipped} of {len(camera)} could not be read", file=sys.stderr)
+    return code
 
 
 class Capture:

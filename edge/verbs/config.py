@@ -3,7 +3,7 @@
 import json
 
 from edgemask.arguments import parser
-from edgemask.verbs.run import read_options
+from edgemask.verbs.run import prepare, read_options
 
 
 def main(arguments) -> int:
@@ -13,9 +13,10 @@ def main(arguments) -> int:
     it.add_argument("file", metavar="FILE", help="TOML with the names of run's flags: source = \"picamera2\", gate = true …")
     it.add_argument("--json", action="store_true", help="print every option of run with its value")
     options = it.parse_args(arguments)
-    found = vars(read_options([f"--config={options.file}"]))
+    found = read_options([f"--config={options.file}"])
+    prepare(found)
     if options.json:
-        print(json.dumps(found, default=str))
+        print(json.dumps(vars(found), default=str))
     else:
-        print(f"{options.file} is fine; it runs {found['source']}")
+        print(f"{options.file} is fine; it runs {found.source}")
     return 0

@@ -8,11 +8,12 @@ import edgemask
 from edgemask.arguments import ENGINE_HELP, ENGINE_NAMES, count, file_size, parser, rate, score
 from edgemask.bundle import SHIPPED
 from edgemask.cameras import SOURCES
-from edgemask.cameras.options import camera_from, camera_options
-from edgemask.configuration import config_option, parse
+from edgemask.cameras.options import camera_options, source_from
+from edgemask.configuration import config_option, naming, parse
 from edgemask.errors import OptionError, SourceError
 from edgemask.loop import Loop
 from edgemask.sinks.mqtt_options import check_mqtt, mqtt_options
+from edgemask.sinks.server import PREFIXES
 from edgemask.stopping import stopping
 from edgemask.web.options import web_from, web_options
 
@@ -22,23 +23,41 @@ SENTENCES = {"gated": "showed nothing new", "dropped": "came while the model was
 def main(arguments) -> int:
     """The verb."""
     options = read_options(arguments)
-    model = edgemask.load(options.bundle, options.engine, options.threads)
+    model, source, sinks = prepare(options)
     size = model.width, model.height
-    camera = camera_from(options, size)
-    if options.fps and not camera.live:
-        raise OptionError(f"--fps is for cameras: every frame of {options.source} is taken")
-    if options.mqtt and not camera.live:
-        raise OptionError(f"--mqtt is for cameras: --paced plays a video as if it were one, and {options.source} is not played so")
-    gate = None
+    gate = tracker = None
     if options.gate:
         from edgemask.gate import Gate
 
         gate = Gate()
-    reopen = None if options.paced or not camera.live else lambda: camera_from(options, size)
+    if options.track or options.mqtt:
+        from edgemask.tracking import Tracker
+
+        tracker = Tracker(options.score)
     return segment(
-        camera, model, sinks_for(options, camera.live, model.bundle.classes), threshold=options.score, gate=gate,
-        tracker=_tracker(options, camera), fps=options.fps, limit=options.frames, reopen=reopen,
+        source.open(size), model, sinks, threshold=options.score, gate=gate, tracker=tracker, fps=options.fps,
+        limit=options.frames, reopen=None if source.path else lambda: source.open(size),
     )  # fmt: skip
+
+
+def prepare(options) -> tuple:
+    """The model, the `Source` and the sinks, not opened yet, that parsed options ask for.
+
+    Everything that can be known before a camera or the network is touched is checked here, for `config check` and
+    `service install` too. Raises EdgemaskError.
+    """
+    with naming(options.config):
+        source = source_from(options)
+        if options.fps and not source.live:
+            raise OptionError(f"--fps is for cameras: every frame of {options.source} is taken")
+        if options.mqtt and not source.live:
+            raise OptionError(f"--mqtt is for cameras: --paced plays a video as if it were one, and {options.source} is not played so")
+        if options.track and source.stills:
+            raise OptionError(f"--track is for videos and cameras: the pictures of {options.source} are not one after the other")
+        model = edgemask.load(options.bundle, options.engine, options.threads)
+        if options.score < (lowest := model.limits["score"]):
+            raise OptionError(f"--score {options.score:g} is below {lowest:g}, the lowest that {model.bundle.path.name} finds")
+        return model, source, sinks_for(options, source.live, model.bundle.classes)
 
 
 def segment(camera, model, sinks, **options) -> int:
@@ -68,16 +87,6 @@ def _summarise(loop):
             print(f"wrote {paths[0]}{more}", file=sys.stderr)
 
 
-def _tracker(options, camera):
-    if not (options.track or options.mqtt):
-        return None
-    if not camera.live and camera.fps is None:
-        raise OptionError(f"--track is for videos and cameras: the pictures of {options.source} are not one after the other")
-    from edgemask.tracking import Tracker
-
-    return Tracker(options.score)
-
-
 def sinks_for(options, live: bool, classes) -> list:
     """The sinks the options ask for, given the bundle's classes; records on standard output when they ask for none."""
     from edgemask.sinks.mqtt_options import mqtt_from
@@ -95,7 +104,7 @@ def sinks_for(options, live: bool, classes) -> list:
 
 def _records(target, live, rotate):
     from edgemask.sinks.jsonl import JsonLines, StandardOutput
-    from edgemask.sinks.server import PREFIXES, JsonServer
+    from edgemask.sinks.server import JsonServer
 
     if target == "-":
         return StandardOutput()
@@ -104,7 +113,13 @@ def _records(target, live, rotate):
 
 def _check(options):
     check_mqtt(options)
-    for target in options.jsonl:
+    files = {target: Path(target).resolve() for target in options.jsonl if target != "-" and not target.startswith(PREFIXES)}
+    places = [files.get(target, target) for target in options.jsonl]
+    if options.max_size and not files:
+        raise OptionError("--max-size is for records in a file: name one with --jsonl FILE")
+    for target, place in zip(options.jsonl, places, strict=True):
+        if places.count(place) > 1:
+            raise OptionError(f"--jsonl {target} is given twice: each place gets the records once")
         if Path(target).exists() and Path(options.source).exists() and Path(target).samefile(options.source):
             raise OptionError(f"--jsonl {target} is the source itself: give the records a file of their own")
 
@@ -117,7 +132,7 @@ def read_options(arguments):
     )  # fmt: skip
     it.add_argument("source", metavar="SOURCE", help=SOURCES)
     it.add_argument("--bundle", default=SHIPPED, metavar="FILE", help="default: the shipped person model")
-    it.add_argument("--score", type=score, default=0.5, metavar="T", help="lowest score shown, down to 0.05 (default 0.5)")
+    it.add_argument("--score", type=score, default=0.5, metavar="T", help="lowest score shown, not below the bundle's own, 0.05 (default 0.5)")
     it.add_argument("--engine", choices=ENGINE_NAMES, default="auto", help=ENGINE_HELP)
     it.add_argument("--threads", type=count, metavar="N", help="threads per network (default: all cores but one)")
     it.add_argument("--frames", type=count, metavar="N", help="end after N frames")
@@ -138,5 +153,6 @@ def read_options(arguments):
     web_options(it)
     config_option(it)
     options = parse(it, arguments)
-    _check(options)
+    with naming(options.config):
+        _check(options)
     return options

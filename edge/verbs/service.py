@@ -7,10 +7,14 @@ import sys
 from pathlib import Path
 
 from edgemask.arguments import parser
+from edgemask.configuration import naming
 from edgemask.errors import OptionError, OutputError
 from edgemask.files import replacing
 from edgemask.service import UNIT, unit
-from edgemask.verbs.run import read_options
+from edgemask.verbs.run import prepare, read_options
+
+STATE = "/var/lib/edgemask"
+BOOTED = Path("/run/systemd/system")  # there while systemd runs: sd_booted(3)
 
 
 def main(arguments) -> int:
@@ -22,11 +26,16 @@ def main(arguments) -> int:
 def _install(options):
     config = Path(options.config).absolute()
     run = read_options([f"--config={config}"])
+    _, source, _ = prepare(run)
+    with naming(config):
+        _absolute(source=source.path, bundle=run.bundle, mqtt_password_file=run.mqtt_password_file, mqtt_ca=run.mqtt_ca)
     text = unit(config, run.source, run.fps, options.user)
     if options.print:
         print(text, end="")
         return 0
     _as_root("install")
+    if not BOOTED.is_dir():
+        raise OptionError("systemd does not run here, so nothing could start edgemask: --print shows the unit")
     _reachable(Path(sys.executable))
     with replacing(UNIT) as temporary:
         temporary.write_text(text)
@@ -34,9 +43,15 @@ def _install(options):
     _systemctl("daemon-reload")
     _systemctl("enable", "--quiet", UNIT.name)
     _systemctl("restart", "--no-block", UNIT.name)
-    print(f"{UNIT.name} runs {config} now and at every start; what it writes is in /var/lib/edgemask")
+    print(f"{UNIT.name} runs {config} now and at every start; what it writes is in {STATE}")
     print("edgemask service status shows how it is, edgemask service logs what it says")
     return 0
+
+
+def _absolute(**paths):
+    for name, path in paths.items():
+        if path and not Path(path).is_absolute():
+            raise OptionError(f"{name.replace('_', '-')} {path} should be an absolute path: the service runs in {STATE}")
 
 
 def _status(_):
@@ -54,7 +69,7 @@ def _remove(_):
     _systemctl("disable", "--quiet", "--now", UNIT.name)
     UNIT.unlink()
     _systemctl("daemon-reload")
-    print(f"{UNIT.name} is stopped and removed; /var/lib/edgemask stays as it is")
+    print(f"{UNIT.name} is stopped and removed; {STATE} stays as it is")
     return 0
 
 
@@ -91,7 +106,9 @@ def _options(arguments):
         "edgemask service install --config /etc/edgemask.toml --print; as root without --print: sudo /opt/edgemask/bin/edgemask …",
     )  # fmt: skip
     actions = it.add_subparsers(dest="action", required=True, metavar="install|status|logs|remove")
-    install = actions.add_parser("install", help="write the unit, start it now and at every start of the machine")
+    install = actions.add_parser("install", help="write the unit, start it now and at every start of the machine",
+                                 epilog="example:\n  edgemask service install --config /etc/edgemask.toml --print",
+                                 formatter_class=it.formatter_class)  # fmt: skip
     install.add_argument("--config", required=True, metavar="FILE",
                          help="see edgemask config check; may be readable by root alone")  # fmt: skip
     install.add_argument("--user", default="edgemask", metavar="NAME",

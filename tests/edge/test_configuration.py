@@ -1,6 +1,8 @@
 """The configuration file says what the flags say."""
 
 import json
+import socket
+import sys
 
 import pytest
 
@@ -81,12 +83,12 @@ def test_a_missing_file_and_a_missing_source(tmp_path, config, capsys):
     assert main(["run", "--config", str(tmp_path / "none.toml")]) == 2
     assert "none.toml cannot be read: No such file or directory" in capsys.readouterr().err
     assert main(["run", config("gate = true")]) == 2
-    assert "required: SOURCE" in capsys.readouterr().err
+    assert "live.toml: there is no entry 'source', and no SOURCE on the command line" in capsys.readouterr().err
     assert main(["run", "--config"]) == 2
     assert "expected one argument" in capsys.readouterr().err
 
 
-def test_config_check(config, capsys):
+def test_config_check(config, capsys, picamera2):
     path = config(EVERYTHING).partition("=")[2]
     assert main(["config", "check", path]) == 0
     assert capsys.readouterr().out == f"{path} is fine; it runs picamera2\n"
@@ -96,6 +98,53 @@ def test_config_check(config, capsys):
     config("gate = 3")
     assert main(["config", "check", path]) == 2
     assert "gate = 3" in capsys.readouterr().err
+
+
+PI = 'source = "picamera2"\n'
+REFUSED = [
+    (PI + 'jsonl = ["tcp:7000"]', "tcp:7000 is not tcp:HOST:PORT"),
+    (PI + 'public = "short"', "a token has at least 12"),
+    (PI + 'web = "0.0.0.0:80"', "0.0.0.0 can be reached from other machines"),
+    (PI + 'bundle = "/none"', "/none does not exist"),
+    (PI + "threads = 1000", "threads must be a whole number from 1 to 256"),
+    (PI + "paced = true", "paced makes no sense for 'picamera2'"),
+    (PI + 'mqtt = "mqtt://me@hub"\nmqtt-password-file = "/none"', "--mqtt-password-file /none cannot be read"),
+    (PI + 'zone = [["door", "0,0", "1,0", "1,1"]]', "--zone is for --mqtt"),
+    ("gate = true", "there is no entry 'source'"),
+    ('source = ""', "'' cannot be opened"),
+    ('source = "none.mp4"', "'none.mp4' cannot be opened"),
+    ('source = "FOLDER/live.toml"', "is neither a picture nor a video"),
+    ('source = "PICTURE"\nfps = 5', "--fps is for cameras"),
+    ('source = "PICTURE"\ntrack = true', "--track is for videos and cameras"),
+    ('source = "PICTURE"\nmqtt = "mqtt://hub"', "--mqtt is for cameras"),
+    ('source = "PICTURE"\nhflip = true', "hflip makes no sense for"),
+]
+
+
+@pytest.mark.parametrize(("text", "sentence"), REFUSED)
+def test_what_run_refuses_check_and_install_refuse_too(config, capsys, picamera2, tmp_path, astronaut_path, text, sentence):
+    told = config(text.replace("PICTURE", str(astronaut_path)).replace("FOLDER", str(tmp_path)))
+    for command in (["run"], ["config", "check"], ["service", "install", "--print"]):
+        assert main([*command, told.partition("=")[2] if command[0] == "config" else told]) == 2
+        out, said = capsys.readouterr()
+        assert "live.toml: " in said and sentence in said and said.count("\n") == 1 and not out
+
+
+def test_without_picamera2_and_without_the_engine_check_says_so(config, capsys, monkeypatch, picamera2):
+    path = config(PI + 'engine = "onnx"').partition("=")[2]
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert main(["config", "check", path]) == 2
+    assert "pip install 'edgemask[onnx]'" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "picamera2", None)
+    assert main(["config", "check", path]) == 2
+    assert f"{path}: Pi cameras need picamera2: sudo apt install" in capsys.readouterr().err
+
+
+def test_check_opens_no_camera_and_listens_nowhere(config, capsys):
+    """Index 97 is no camera here, and the port is taken."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        path = config(f'source = "97"\nweb = "127.0.0.1:{taken.getsockname()[1]}"\nmqtt = "mqtt://no.such.host"').partition("=")[2]
+        assert main(["config", "check", path]) == 0
 
 
 def test_a_run_from_a_file(config, tmp_path, astronaut_path):

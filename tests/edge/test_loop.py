@@ -26,6 +26,8 @@ from edgemask.sinks.sink import Sink
 class Kept(Sink):
     """Keeps what it is given; `hold` makes every write wait for it, `broken` makes it fail."""
 
+    error = OutputError("the kept cannot be written: it is broken")
+
     def __init__(self):
         super().__init__()
         self.frames, self.detections, self.broken, self.opened, self.ended = [], [], False, 0, []
@@ -45,7 +47,7 @@ class Kept(Sink):
     def write(self, frame, detections):
         self.hold.wait()
         if self.broken:
-            raise OutputError("the kept cannot be written: it is broken")
+            raise self.error
         self.frames.append(frame)
         self.detections.append(detections)
 
@@ -115,6 +117,22 @@ def test_a_live_camera_is_never_queued_and_drops_are_counted(model):
     assert all(frame.age_ms > 0 for frame in sink.frames)
 
 
+def test_a_record_tells_the_age_at_capture_and_at_emission(model, tmp_path):
+    """Each frame is 200 ms old when the camera hands it over, and lies with the model for 100 more."""
+
+    class Late(FakeCamera):
+        def _frame(self, rgb, number, stamp):
+            return super()._frame(rgb, number, stamp - 200_000_000)
+
+    def slow(rgb, content=None):
+        time.sleep(0.1)
+        return model(rgb, content)
+
+    Loop(Late(), slow, [JsonLines(tmp_path / "a.jsonl")], limit=3).run()
+    for record in map(json.loads, (tmp_path / "a.jsonl").read_text().splitlines()):
+        assert 200 <= record["capture_age_ms"] <= record["age_ms"] - 100
+
+
 def test_a_slow_sink_loses_frames_of_a_live_camera_and_holds_nobody_up(model):
     slow, fast = Kept(), Kept()
     slow.hold.clear()
@@ -129,9 +147,17 @@ def test_a_slow_sink_loses_frames_of_a_live_camera_and_holds_nobody_up(model):
     assert second.dropped == second.number - first.number - 1 > 0
 
 
-def test_a_broken_sink_is_said_once_each_way_and_comes_back(model, caplog):
+ERRORS = [
+    (Kept.error, "the kept cannot be written: it is broken"),
+    (OSError(28, "No space left on device"), "the kept failed with OSError: [Errno 28] No space left on device"),
+    (ValueError("a slip"), "the kept failed with ValueError: a slip"),
+]
+
+
+@pytest.mark.parametrize(("error", "sentence"), ERRORS)
+def test_a_broken_sink_is_said_once_each_way_and_comes_back(model, caplog, error, sentence):
     broken, well = Kept(), Kept()
-    broken.broken = True
+    broken.broken, broken.error = True, error
     loop = Loop(FakeCamera(fps=100), model, [broken, well], retry=0.02)
     thread = threading.Thread(target=loop.run)
     thread.start()
@@ -140,18 +166,26 @@ def test_a_broken_sink_is_said_once_each_way_and_comes_back(model, caplog):
     until(lambda: broken.frames)
     loop.stop()
     thread.join()
-    assert caplog.messages == [
-        "the kept cannot be written: it is broken; trying again until it works", "the kept works again",
-    ]  # fmt: skip
+    assert caplog.messages == [f"{sentence}; trying again until it works", "the kept works again"]
     assert loop.outlets[0].lost + len(broken.frames) == loop.frames == loop.outlets[1].lost + len(well.frames)
 
 
-def test_a_sink_that_fails_on_a_file_ends_the_run(model):
+def test_a_sink_that_cannot_close_after_a_live_loop_is_said(model, caplog):
+    class Stuck(Kept):
+        def __exit__(self, *_):
+            raise ValueError("a slip")
+
+    Loop(FakeCamera(fps=100), model, [Stuck()], limit=3).run()
+    assert caplog.messages == ["the kept failed with ValueError: a slip"]
+
+
+@pytest.mark.parametrize("error", [error for error, _ in ERRORS])
+def test_a_sink_that_fails_on_a_file_ends_the_run(model, error):
     sink = Kept()
-    sink.broken = True
-    with pytest.raises(OutputError, match="broken"):
+    sink.broken, sink.error = True, error
+    with pytest.raises(type(error), match=re.escape(str(error))):
         Loop(Clip(), model, [sink]).run()
-    assert sink.ended == [OutputError]
+    assert sink.ended == [type(error)]
 
 
 def test_a_camera_that_stalls_or_vanishes_is_opened_again(model, caplog, monkeypatch):
@@ -176,11 +210,12 @@ def test_a_camera_that_stalls_or_vanishes_is_opened_again(model, caplog, monkeyp
 def test_numbers_go_on_when_a_camera_counts_anew(model, caplog):
     class Restarting(FakeCamera):
         def __init__(self, vanish_at=()):
-            super().__init__(fps=50, frames=10, vanish_at=vanish_at)
+            super().__init__(frames=10, vanish_at=vanish_at)
 
     sink = Kept()
     Loop(Restarting({5}), model, [sink], reopen=Restarting, retry=0.01).run()
-    assert numbers(sink) == sorted(set(numbers(sink))) and numbers(sink)[-1] >= 10
+    # Five frames, then ten more; the last of a camera always arrives.
+    assert numbers(sink) == sorted(set(numbers(sink))) and numbers(sink)[-1] == 14
 
 
 def test_a_camera_without_a_first_frame_is_an_error(model):
@@ -239,9 +274,9 @@ def test_the_wall_clock_does_not_matter(model, tmp_path, monkeypatch):
 LIVE = """
 import sys
 from edgemask import cli
-from edgemask.cameras import FakeCamera
+from edgemask.cameras import FakeCamera, Source
 from edgemask.verbs import run
-run.camera_from = lambda options, size: FakeCamera(fps=30)
+run.source_from = lambda options: Source(lambda size: FakeCamera(fps=30), live=True)
 sys.exit(cli.main(sys.argv[1:]))
 """
 

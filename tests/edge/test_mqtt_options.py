@@ -23,7 +23,7 @@ def test_addresses(url, expected):
     assert Broker.parse(url) == expected
 
 
-def test_a_password_is_neither_printed_nor_represented(capsys, tmp_path):
+def test_a_password_is_neither_printed_nor_represented(capsys, tmp_path, picamera2):
     url = "mqtts://me:s3cret@hub"
     it = Broker.parse(url)
     assert str(it) == "mqtts://hub:8883" and "s3cret" not in repr(it) and "me" not in repr(it).split("'")

@@ -36,7 +36,7 @@ def test_a_picture(tmp_path, astronaut_path):
     assert main([*arguments, "--out", str(tmp_path / "seen")]) == 0
     (record,) = records(tmp_path / "out.jsonl")
     assert record["schema"] == "edgemask.frame/1" and record["source"] == "astronaut.jpg" and record["frame"] == 0
-    assert record["size"] == [512, 512] and record["age_ms"] is None and record["dropped"] == 0
+    assert record["size"] == [512, 512] and record["age_ms"] is record["capture_age_ms"] is None and record["dropped"] == 0
     assert datetime.fromisoformat(record["time"]).tzinfo and record["time"].endswith("Z")
     best = record["detections"][0]
     assert set(best) == {"bbox", "category_id", "category", "score", "track_id", "segmentation"}
@@ -161,6 +161,31 @@ def test_wrong_calls_are_one_sentence_and_exit_2(arguments, capsys):
     assert said.startswith("edgemask: ") and said.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--jsonl", "FOLDER/a.jsonl", "--jsonl", "FOLDER/../FOLDER/a.jsonl"], "a.jsonl is given twice"),
+        (["--jsonl=-", "--jsonl=-"], "--jsonl - is given twice"),
+        (["--jsonl=unix:s", "--jsonl=unix:s"], "--jsonl unix:s is given twice"),
+        (["--max-size", "1M"], "--max-size is for records in a file: name one with --jsonl FILE"),
+        (["--max-size", "1M", "--jsonl=-", "--jsonl=unix:s"], "--max-size is for records in a file"),
+        (["--score", "0.04"], "--score 0.04 is below 0.05, the lowest that person-320.edgemask finds"),
+    ],
+)
+def test_options_that_would_not_do_what_they_say_are_refused(tmp_path, monkeypatch, capsys, astronaut_path, options, sentence):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "FOLDER").mkdir()
+    assert main(["run", str(astronaut_path), *options]) == 2
+    out, said = capsys.readouterr()
+    assert sentence in said and said.count("\n") == 1 and not out and os.listdir(tmp_path / "FOLDER") == []
+
+
+def test_progress_counts_up_to_the_frames_asked_for(clip, monkeypatch, capsys):
+    monkeypatch.setattr("edgemask.progress.Line.due", lambda self: True)
+    assert main(["run", str(clip), "--frames", "3"]) == 0
+    assert re.findall(r"(\d+/\d+),", capsys.readouterr().err) == ["1/3", "2/3"]
+
+
 def test_without_a_verb_the_verbs_are_listed(capsys):
     assert main([]) == 2
     said = capsys.readouterr().out
@@ -247,7 +272,7 @@ def test_the_maps_of_a_longer_clip_do_not_stay(tmp_path, clip):
 
 
 def test_an_unexpected_failure_is_a_sentence_and_exit_1_and_a_traceback_only_on_demand(monkeypatch, capsys, astronaut_path):
-    monkeypatch.setattr("edgemask.verbs.run.camera_from", lambda *_: 1 / 0)
+    monkeypatch.setattr("edgemask.verbs.run.source_from", lambda *_: 1 / 0)
     assert main(["run", str(astronaut_path)]) == 1
     assert "ZeroDivisionError" in capsys.readouterr().err
     with pytest.raises(ZeroDivisionError):

@@ -13,6 +13,7 @@ from edgemask.cameras import FakeCamera
 from edgemask.cli import main
 from edgemask.loop import Loop
 from edgemask.sinks.systemd import Systemd
+from edgemask.verbs.demo import pan_and_zoom
 
 
 class Listener:
@@ -93,7 +94,7 @@ def test_run_tells_whoever_started_it_and_results_are_the_same(systemd, monkeypa
 
 
 @pytest.fixture
-def config(tmp_path):
+def config(tmp_path, picamera2):
     def write(source):
         path = tmp_path / "live.toml"
         path.write_text(f'source = "{source}"\n')
@@ -110,10 +111,13 @@ def config(tmp_path):
         ("2", "ExecStartPre=-/usr/bin/udevadm wait --timeout=60 /dev/video2"),
         ("/dev/v4l/by-id/cam", "ExecStartPre=-/usr/bin/udevadm wait --timeout=60 /dev/v4l/by-id/cam"),
         ("rtsp://camera/1", "After=network-online.target"),
-        ("clip.mp4", None),
+        ("CLIP", None),
     ],
 )
-def test_the_unit_waits_for_its_source(config, capsys, source, line):
+def test_the_unit_waits_for_its_source(config, capsys, tmp_path, astronaut, source, line):
+    if source == "CLIP":
+        source = f"{tmp_path}/clip.mp4"
+        pan_and_zoom(astronaut, source)
     assert main(["service", "install", "--print", "--config", config(source)]) == 0
     lines = capsys.readouterr().out.splitlines()
     waits = [one for one in lines if one.startswith(("ExecStartPre=", "After="))]
@@ -161,11 +165,41 @@ def test_what_cannot_be_done_is_one_sentence(config, capsys, monkeypatch, argume
     assert sentence in said and len(said.splitlines()) == 1
 
 
-def test_a_place_that_systemd_cannot_write_down_is_refused(tmp_path, capsys):
+def test_a_place_that_systemd_cannot_write_down_is_refused(tmp_path, capsys, picamera2):
     path = tmp_path / "my live.toml"
     path.write_text('source = "picamera2"')
     assert main(["service", "install", "--print", "--config", str(path)]) == 2
     assert "my live.toml: systemd wants a path of letters" in capsys.readouterr().err
+
+
+def test_a_relative_path_means_another_file_to_the_service(config, capsys, monkeypatch, astronaut_path):
+    monkeypatch.chdir(astronaut_path.parent)
+    path = config("picamera2")
+    with open(path, "a") as file:
+        file.write('bundle = "person-320.edgemask"')
+    for entry in ("bundle person-320.edgemask", "source astronaut.jpg"):
+        assert main(["config", "check", path]) == 0
+        assert main(["service", "install", "--print", "--config", path]) == 2
+        assert f"{path}: {entry} should be an absolute path" in capsys.readouterr().err
+        config("astronaut.jpg")
+
+
+def test_without_a_running_systemd_nothing_is_left_behind(config, capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr("edgemask.verbs.service.UNIT", tmp_path / "edgemask.service")
+    monkeypatch.setattr("edgemask.verbs.service.BOOTED", tmp_path / "none", raising=False)
+    monkeypatch.setattr("edgemask.verbs.service._reachable", lambda _: None)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "systemctl").write_text("#!/bin/sh\nexit 1\n")  # installed, as in a container, and no help
+    (tmp_path / "systemctl").chmod(0o755)
+    assert main(["service", "install", "--config", config("picamera2")]) == 2
+    (sentence,) = capsys.readouterr().err.splitlines()
+    assert "systemd does not run here" in sentence and not (tmp_path / "edgemask.service").exists()
+
+
+def test_help_of_install_has_an_example(capsys):
+    assert main(["service", "install", "--help"]) == 0
+    assert "example:\n  edgemask service install --config /etc/edgemask.toml --print\n" in capsys.readouterr().out
 
 
 def test_an_environment_in_a_closed_folder_is_refused(config, capsys, monkeypatch, tmp_path):
@@ -174,6 +208,7 @@ def test_an_environment_in_a_closed_folder_is_refused(config, capsys, monkeypatc
     (tmp_path / "home" / "python").touch()
     monkeypatch.setattr("sys.executable", str(tmp_path / "home" / "python"))
     monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr("edgemask.verbs.service.BOOTED", tmp_path)
     assert main(["service", "install", "--config", told]) == 2
     said = capsys.readouterr().err
     assert f"{tmp_path}/home is closed to others: make the virtual environment in /opt/edgemask" in said

@@ -117,6 +117,7 @@ def test_many_viewers_cost_one_encoding_and_nobody_costs_none(page, frame, peopl
 
 
 def test_a_viewer_who_is_slow_sees_the_newest_and_nothing_queues_up(page, frame, people):
+    page.server.STALL = 600  # however long a hundred frames take here
     with viewer(page) as slow:
         show(page, frame, people, 0)
         assert look(slow, acknowledge=False)[0]["frame"] == 0

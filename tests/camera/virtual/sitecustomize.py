@@ -5,13 +5,18 @@ import sys
 
 
 class AfterPicamera2:
-    """Finds the real package once and patches it when its import is done."""
+    """Finds the real package and patches it when its import is done."""
 
     def find_spec(self, name, path=None, target=None):
         if name != "picamera2":
             return None
         sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
+        try:
+            spec = importlib.util.find_spec(name)
+        finally:
+            sys.meta_path.insert(0, self)
+        if spec is None:
+            return None
         execute = spec.loader.exec_module
 
         def exec_module(module):
