@@ -16,6 +16,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edgemask import pictures
+from edgemask.benchmarks.command import exit_code
 from edgemask.benchmarks.engines import ASTRONAUT
 from edgemask.bundle import SHIPPED, Bundle
 from edgemask.engines.litert import LiteRtEngine
@@ -104,26 +105,22 @@ def compare(bundle: Bundle, rounds: int) -> dict[str, dict]:
 
 
 def main():
-    """Print a row for each trunk; the exit code."""
+    """Print a row for each trunk."""
     it = argparse.ArgumentParser(prog="python -m edgemask.benchmarks.upsampling", description=__doc__.splitlines()[0])
     it.add_argument("bundle", nargs="?", default=SHIPPED, help="default: the shipped person model")
     it.add_argument("--rounds", type=int, default=100)
     it.add_argument("--json", action="store_true")
     options = it.parse_args()
-    try:
-        found = compare(Bundle(options.bundle), options.rounds)
-    except EdgemaskError as error:
-        print(f"edgemask: {error}", file=sys.stderr)
-        return error.exit_code
+    found = compare(Bundle(options.bundle), options.rounds)
     if options.json:
         print(json.dumps(found))
-        return 0
+        return
     for name, row in found.items():
         taken, total, partitions = row["delegated"]
         ratio, low, high = row["ratio"]
-        print(f"{name:11} {ratio:.2f} ({low:.2f} to {high:.2f})  XNNPACK takes {taken} of {total} operators in {partitions} partition{'s' * (partitions != 1)}")
-    return 0
+        parts = f"{partitions} partition{'s' * (partitions != 1)}"
+        print(f"{name:11} {ratio:.2f} ({low:.2f} to {high:.2f})  XNNPACK takes {taken} of {total} operators in {parts}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(exit_code(main))

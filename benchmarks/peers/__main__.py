@@ -19,10 +19,11 @@ from pathlib import Path
 
 from edgemask import device
 from edgemask.arguments import count
+from edgemask.benchmarks.command import exit_code
 from edgemask.benchmarks.engines import FLAGS
 from edgemask.benchmarks.peers.measure import measure
 from edgemask.benchmarks.peers.peers import BASE, PEERS
-from edgemask.errors import EdgemaskError, MissingLibrary, OptionError
+from edgemask.errors import MissingLibrary, OptionError
 
 
 def main(arguments=None) -> int:
@@ -38,12 +39,7 @@ def main(arguments=None) -> int:
     it.add_argument("--networks", type=Path, metavar="FOLDER",
                     help="export into this folder, and take what is there: it may come from another machine")  # fmt: skip
     it.add_argument("--json", action="store_true")
-    options = it.parse_args(arguments)
-    try:
-        return compare(options)
-    except EdgemaskError as error:
-        print(f"edgemask: {error}", file=sys.stderr)
-        return error.exit_code
+    return exit_code(compare, it.parse_args(arguments))
 
 
 def compare(options) -> int:
