@@ -73,6 +73,7 @@ def _draw(folder):
     for axes, title in ((left, "training losses"), (right, "accuracy on val")):
         axes.set(title=title, xlabel="iteration", ylim=(0, None))
         axes.grid(alpha=0.3)
-        axes.legend(fontsize=8)
+        if axes.lines:
+            axes.legend(fontsize=8)
     with replacing(folder / PICTURE) as temporary:
         figure.savefig(temporary, dpi=120)
