@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper, numpy_helper, save
 
 from edgemask.benchmarks.emulated import count
 from edgemask.cli import main
@@ -59,3 +60,27 @@ def test_counts_do_not_depend_on_the_weights(checkout, work, checkpoint):
         known = count.figures()[f"person-320 int8 {engine}"]
         for part, counts in found["parts"].items():
             assert counts["all"] == pytest.approx(known["pi5"]["parts"][part]["all"], rel=count.GROWTH), (engine, part)
+
+
+def toy(path, channels):
+    """A convolution with so many output channels."""
+    weight = np.random.default_rng(0).normal(size=(channels, 64, 3, 3)).astype(np.float32)
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["x", "w"], ["y"], pads=[1, 1, 1, 1])], "toy",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 64, 40, 40])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, channels, 40, 40])],
+        [numpy_helper.from_array(weight, "w")],
+    )  # fmt: skip
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+def test_a_stage_made_two_per_cent_dearer_is_caught(checkout, tmp_path):
+    pi = checkout.pi("pi4", "trixie", tmp_path)
+    before, same, dearer = (
+        {"toy": {"pi4": count.parts(pi, "peer", toy(tmp_path / f"{name}.onnx", channels))}}
+        for name, channels in (("before", 200), ("same", 200), ("dearer", 204))
+    )
+    assert count.grown(same, before) == []
+    (sentence,) = count.grown(dearer, before)
+    assert "network of toy on pi4" in sentence
