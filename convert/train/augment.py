@@ -46,8 +46,8 @@ def _view(picture, recipe, random) -> Sample:
     small = cv2.resize(rgb, None, fx=factors[0], fy=factors[1], interpolation=cv2.INTER_AREA) if max(factors) < 1 else rgb
     shrunk = np.diag([picture.width / small.shape[1], picture.height / small.shape[0]])
     direct = np.hstack([matrix[:, :2] @ shrunk, matrix[:, 2:]])
-    view = cv2.warpAffine(small, direct, recipe.size, flags=cv2.INTER_LINEAR, borderValue=(PAD, PAD, PAD))
-    return _labels(picture, view, matrix, recipe.size)
+    view = cv2.warpAffine(small, direct, recipe.input, flags=cv2.INTER_LINEAR, borderValue=(PAD, PAD, PAD))
+    return _labels(picture, view, matrix, recipe.input)
 
 
 def _labels(picture, view, matrix, size):
@@ -78,8 +78,8 @@ def _labels(picture, view, matrix, size):
 
 def _matrix(picture, recipe, random):
     """(2×3 matrix from the picture's pixels to the input's, scale along both axes)."""
-    size, whole = np.array(recipe.size), np.array([picture.width, picture.height], float)
-    fit = content_size((picture.width, picture.height), recipe.size)[0] / picture.width
+    size, whole = np.array(recipe.input), np.array([picture.width, picture.height], float)
+    fit = content_size((picture.width, picture.height), recipe.input)[0] / picture.width
     scale = fit * np.exp(random.uniform(*np.log(recipe.scale)))
     aspect = np.exp(random.uniform(-recipe.aspect, recipe.aspect) / 2)
     factors = scale * np.array([aspect, 1 / aspect])

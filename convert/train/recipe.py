@@ -25,7 +25,7 @@ class Recipe:
     start: str = IMAGENET
     classes: tuple[str, ...] = ()
     licence: str = "not stated"
-    input: tuple[int, int] = (320, 320)
+    input: tuple[int, int] = (320, 320)  # width, height
     iterations: int = 3000
     batch: int = 8  # pictures an iteration, over all processes
     rate: float = 5e-4  # AdamW's peak learning rate; half of it for the backbone
@@ -43,11 +43,6 @@ class Recipe:
     save_minutes: float = 5.0
     seed: int = 0
     sha256: str = ""  # of the file
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """The network's input: (width, height)."""
-        return self.input
 
 
 def read_recipe(path) -> Recipe:

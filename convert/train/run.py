@@ -15,6 +15,7 @@ from edgemask.convert.train.start import starting_network
 from edgemask.convert.train.trainer import Pace, Trainer, pace, place
 from edgemask.errors import DatasetError, OptionError
 from edgemask.evaluate import evaluate
+from edgemask.files import replacing
 from edgemask.progress import Line
 from edgemask.stopping import stopping
 
@@ -25,10 +26,11 @@ def train(options) -> int:
     """Train as the command line's options say; the exit code. Raises EdgemaskError."""
     recipe = read_recipe(options.recipe)
     classes = recipe.classes or category_names(recipe.train[0])
-    if absent := sorted(set(classes) - set(category_names(recipe.train[0]))):
-        raise DatasetError(f"{recipe.train[0]} has no category {absent[0]!r}")
-    pictures, note = read_pictures(recipe.train, classes, options.leave_out)
     coco.read_truth(recipe.val)
+    for path in (recipe.train[0], recipe.val):
+        if absent := sorted(set(classes) - set(category_names(path))):
+            raise DatasetError(f"{path} has no category {absent[0]!r}")
+    pictures, note = read_pictures(recipe.train, classes, options.leave_out)
     network, taken = starting_network(recipe.start, len(classes), recipe.seed)
     here = place(options.device, os.environ)
     if recipe.batch % here.world:
@@ -78,18 +80,18 @@ class Run:
         self.curves.loss(iteration, self.recipe.rate * pace(iteration, self.recipe), losses)
         if line.due():
             line.say(f"iteration {iteration}/{self.recipe.iterations}, loss {sum(losses.values()):.3f}, {speed}")
-        if now - self.saved > 60 * self.recipe.save_minutes:
-            self.trainer.save(self.folder)
-            self.saved = time.monotonic()
-        if now - self.measured > 60 * self.recipe.val_minutes:
+        if due := now - self.measured > 60 * self.recipe.val_minutes:
             self._measure()
             self.measured = time.monotonic()
+        if due or now - self.saved > 60 * self.recipe.save_minutes:
+            self.trainer.save(self.folder)
+            self.saved = time.monotonic()
 
     def _measure(self):
         """Accuracy of the average as the product has it: exported, in ONNX Runtime, by pycocotools; the best is kept."""
         last = self.folder / LAST
         save_checkpoint(self.trainer.average, self.classes, last, self.recipe.licence, recipe=self.recipe.sha256)
-        with Conversion(last, *self.recipe.size) as conversion:
+        with Conversion(last, *self.recipe.input) as conversion:
             summary = evaluate(conversion.models["float"], self.recipe.val).summary
         iteration, minutes = self.trainer.iteration, (time.monotonic() - self.begun) / 60
         self.curves.accuracy(iteration, minutes, summary)
@@ -97,4 +99,5 @@ class Run:
         print(f"iteration {iteration}: {figures}", file=sys.stderr)
         if summary["mask"]["AP"] > self.trainer.best:
             self.trainer.best = summary["mask"]["AP"]
-            (self.folder / BEST).write_bytes(last.read_bytes())
+            with replacing(self.folder / BEST) as temporary:
+                temporary.write_bytes(last.read_bytes())

@@ -52,7 +52,7 @@ class Trainer:
         self.average = copy.deepcopy(self.network).eval()
         for module in self._frozen():
             module.requires_grad_(False)
-        self.losses = Losses(self.network, classes, recipe.size).to(place.device)
+        self.losses = Losses(self.network, classes, recipe.input).to(place.device)
         self.optimiser = torch.optim.AdamW(self._groups(), lr=recipe.rate)
         self.forward = self.losses
         if place.world > 1:

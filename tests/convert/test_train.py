@@ -214,6 +214,17 @@ def test_a_wrong_recipe_is_one_sentence(entry, said, fruit, capsys):
     assert said in error and error.count("\n") == 1 and not (fruit / "never").exists()
 
 
+def test_a_val_set_of_other_classes_is_found_before_training(fruit, recipe, capsys):
+    content = json.loads((fruit / "val.json").read_text())
+    content["categories"][0]["name"] = "pear"
+    (fruit / "other.json").write_text(json.dumps(content))
+    path = recipe("other")
+    path.write_text(path.read_text().replace("val.json", "other.json"))
+    assert main(["train", str(path), "--out", str(fruit / "never")]) == 2
+    error = capsys.readouterr().err
+    assert "other.json has no category 'apple'" in error and error.count("\n") == 1 and not (fruit / "never").exists()
+
+
 @pytest.mark.train
 def test_imagenet_weights_are_those_the_shipped_model_began_with(checkpoint):
     """Its stem and first blocks were frozen; float16 in the file."""
