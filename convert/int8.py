@@ -2,7 +2,7 @@
 
 import itertools
 
-from edgemask.calibration.calibrate import Observed, Technique, observe
+from edgemask.calibration.calibrate import Calibrated, Observed, Technique, observe
 from edgemask.calibration.pictures import CalibrationSet
 from edgemask.calibration.stage_inputs import stage_inputs
 from edgemask.convert.bundle_writer import RuntimeStage
@@ -51,12 +51,16 @@ class Quantiser:
             found += [(row["without_db"], name, outputs) for row, outputs in zip(rows, last.values(), strict=True)]
         return [(name, outputs) for _, name, outputs in sorted(found, key=lambda one: -one[0])]
 
-    def _scales(self, plan):
+    def calibrated(self, plan: dict[str, Technique]) -> dict[str, Calibrated]:
+        """Scales and corrected weights by stage; after `quantise` by this plan."""
         found, levels = {}, None
         for name in self.observed:
-            found[name] = self.done[name, plan[name], levels][0].scales
-            levels = levels or found[name]["p3"]
+            found[name] = self.done[name, plan[name], levels][0]
+            levels = levels or found[name].scales["p3"]
         return found
+
+    def _scales(self, plan):
+        return {name: one.scales for name, one in self.calibrated(plan).items()}
 
     def _quantised(self, name, observed, technique, fixed):
         found = observed.calibrate(technique, fixed)

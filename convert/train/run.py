@@ -10,6 +10,7 @@ from edgemask.convert.checkpoint import save_checkpoint
 from edgemask.convert.conversion import Conversion
 from edgemask.convert.train.curves import Curves
 from edgemask.convert.train.dataset import category_names, read_pictures
+from edgemask.convert.train.quantised import last_step
 from edgemask.convert.train.recipe import read_recipe
 from edgemask.convert.train.start import starting_network
 from edgemask.convert.train.trainer import Pace, Trainer, pace, place
@@ -69,6 +70,8 @@ class Run:
             if finished:
                 self._measure()
             self.trainer.save(self.folder)
+            if finished and self.recipe.quantised:
+                print(last_step(self.folder / BEST, self.recipe, pictures, self.classes, workers))
             stopped = f"stopped after iteration {self.trainer.iteration}: the same command goes on"
             print(f"wrote {self.folder / BEST}" if finished else stopped)
 

@@ -48,7 +48,8 @@ class Trainer:
 
     def __init__(self, recipe: Recipe, network: Network, classes, place: Place):
         self.recipe, self.place, self.iteration, self.best = recipe, place, 0, -1.0
-        self.network = network.to(place.device)
+        # Channels last is what convolutions run on, two thirds of the time on a CPU.
+        self.network = network.to(place.device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).eval()
         for module in self._frozen():
             module.requires_grad_(False)
@@ -60,6 +61,8 @@ class Trainer:
 
     def _frozen(self):
         backbone = self.network.backbone
+        if self.recipe.heads:
+            return [backbone, self.network.fpn, self.network.rpn]
         return [backbone.stem, *backbone.blocks[: self.recipe.frozen]] if self.recipe.frozen else []
 
     def _groups(self):
