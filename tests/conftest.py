@@ -7,14 +7,19 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import cv2
-import numpy as np
-import pytest
+from edgemask.cli import ENVIRONMENT
 
-import edgemask
-from edgemask import pictures
-from edgemask.bundle import SHIPPED
-from edgemask.letterbox import letterbox
+for name, value in ENVIRONMENT.items():  # as the command does, before numpy is imported: its threads would spin
+    os.environ.setdefault(name, value)
+
+import cv2  # noqa: E402
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+
+import edgemask  # noqa: E402
+from edgemask import pictures  # noqa: E402
+from edgemask.bundle import SHIPPED  # noqa: E402
+from edgemask.letterbox import letterbox  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 MODELS = ROOT / "convert" / "models"
