@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from edgemask import bilinear, masks
+from edgemask.joints import coverage, joints
 
 
 def decode(parts: np.ndarray, uv: np.ndarray, box: np.ndarray, mask: np.ndarray, size) -> np.ndarray:
@@ -34,10 +35,14 @@ def decode(parts: np.ndarray, uv: np.ndarray, box: np.ndarray, mask: np.ndarray,
 
 
 def record(iuv: np.ndarray, left: int, top: int) -> dict:
-    """What `decode` gave as JSON, at (left, top) in the frame: {"bbox": [x, y, width, height] in whole pixels, "iuv_png":
-    base64 of an 8-bit RGB PNG of that size whose red is the part, green U · 255 and blue V · 255}."""
+    """What `decode` gave as JSON, at (left, top) in the frame: {"bbox": [x, y, width, height] in whole pixels, "joints" and
+    "coverage" (`edgemask.joints`), "iuv_png": base64 of an 8-bit RGB PNG of that size whose red is the part, green U · 255 and
+    blue V · 255}."""
     png = cv2.imencode(".png", iuv[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])[1] if iuv.size else b""
-    return {"bbox": [left, top, iuv.shape[1], iuv.shape[0]], "iuv_png": base64.b64encode(png).decode("ascii")}
+    return {
+        "bbox": [left, top, iuv.shape[1], iuv.shape[0]], "joints": joints(iuv, left, top), "coverage": coverage(iuv),
+        "iuv_png": base64.b64encode(png).decode("ascii"),
+    }  # fmt: skip
 
 
 def _fill(plane, values, where):
