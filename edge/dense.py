@@ -17,21 +17,22 @@ def decode(parts: np.ndarray, uv: np.ndarray, box: np.ndarray, mask: np.ndarray,
     bilinearly with the grid's edge repeated, the largest is the pixel's part, and U and V are that part's.
     """
     columns, rows = (np.clip(one, 0, len(parts) - 1) for one in masks.positions(box, size, len(parts)))
-    parts = parts.astype(np.float32)
-    regions = [_Region(rows, columns, where) for where in np.moveaxis(_leading(parts), 2, 0)]
+    down, across = bilinear.weights(rows, len(parts)), bilinear.weights(columns, len(parts)).T
+    logits, surface = (np.ascontiguousarray(np.moveaxis(grid, -1, 0), np.float32) for grid in (parts, uv))
     planes = np.zeros((3, *mask.shape), np.uint8)
     labels, best = planes[0], np.full(mask.shape, -np.inf, np.float32)
-    for part, region in enumerate(regions):
-        values, held = region.sample(parts[..., part]), best[region.window]
-        _fill(labels[region.window], np.full(values.shape, part, np.uint8), values > held)
+    regions = _regions(logits, rows, columns)
+    for part, (y, x, i, j) in regions.items():
+        values, held = down[y, i] @ logits[part, i, j] @ across[j, x], best[y, x]
+        _fill(labels[y, x], part, values > held)
         np.maximum(held, values, out=held)
     labels *= mask
     for part in np.flatnonzero(np.bincount(labels.reshape(-1), minlength=1)[1:]) + 1:
-        window = regions[part].window
-        chosen = labels[window] == part
-        for plane, grid in zip(planes[1:], np.moveaxis(uv[..., part - 1], 2, 0), strict=True):
-            _fill(plane[window], np.rint(regions[part].sample(grid)).astype(np.uint8), chosen)
-    return np.ascontiguousarray(np.moveaxis(planes, 0, 2))
+        y, x, i, j = regions[part]
+        chosen = labels[y, x] == part
+        for plane, grid in zip(planes[1:], surface[part - 1, i, j].transpose(2, 0, 1), strict=True):
+            _fill(plane[y, x], np.rint(down[y, i] @ grid @ across[j, x]), chosen)
+    return cv2.merge(list(planes)) if mask.size else planes.transpose(1, 2, 0)
 
 
 def record(iuv: np.ndarray, left: int, top: int) -> dict:
@@ -47,41 +48,25 @@ def record(iuv: np.ndarray, left: int, top: int) -> dict:
 
 def _fill(plane, values, where):
     # numpy's assignment under a mask takes twenty times as long.
-    if values.size:
-        cv2.copyTo(values, where.view(np.uint8), plane)
+    if plane.size:
+        cv2.copyTo(np.full(plane.shape, values, np.uint8) if np.isscalar(values) else values.astype(np.uint8), where.view(np.uint8), plane)
 
 
-def _leading(parts):
-    """Where each part can have the largest logit: bool [S − 1, S − 1, 25] of the squares between four cells.
+def _regions(logits, rows, columns) -> dict[int, tuple[slice, ...]]:
+    """Where each part may have the largest logit: {part: pixels down and across, cells of the grid down and across}.
 
-    A bilinear mean lies between its corners: a part whose largest corner is below another's smallest is out.
+    A bilinear mean lies between its corners: a part whose largest corner is not above another's smallest is out. Its region
+    is the smallest rectangle around the squares between four cells where it is not.
     """
-    rows = np.stack([parts[:-1], parts[1:]])
-    corners = np.concatenate([rows[:, :, :-1], rows[:, :, 1:]])
-    return corners.max(axis=0) >= corners.min(axis=0).max(axis=2, keepdims=True)
-
-
-class _Region:
-    """The smallest rectangle around some squares of the grid; `window` are its pixels."""
-
-    def __init__(self, rows, columns, where):
-        spans = [_span(where.any(axis=1 - axis)) for axis in (0, 1)]
-        self.cells = tuple(slice(first, last + 1) for first, last in spans)
-        self.window = tuple(
-            slice(np.searchsorted(places, first), np.searchsorted(places, last, "right"))
-            for places, (first, last) in zip((rows, columns), spans, strict=True)
-        )
-        self.down, self.across = (
-            bilinear.weights(places[pixels] - first, last - first + 1)
-            for places, pixels, (first, last) in zip((rows, columns), self.window, spans, strict=True)
-        )
-
-    def sample(self, plane):
-        """The plane [S, S] at each pixel of the window, bilinearly: float32."""
-        return self.down @ plane[self.cells].astype(np.float32) @ self.across.T
-
-
-def _span(where):
-    """(First, last) cell around the squares: the square k lies between the cells k and k + 1."""
-    found = np.flatnonzero(where)
-    return (found[0], found[-1] + 1) if len(found) else (1, 0)
+    pairs = np.stack([logits[:, :-1], logits[:, 1:]])
+    corners = np.concatenate([pairs[..., :-1], pairs[..., 1:]])
+    least = corners.min(axis=0)
+    leading = corners.max(axis=0) > least.max(axis=0)
+    np.put_along_axis(leading, least.argmax(axis=0)[None], True, axis=0)  # where all are alike there must be one
+    ends = []
+    for axis, places in ((2, rows), (1, columns)):
+        there = leading.any(axis=axis)
+        first, last = there.argmax(axis=1), there.shape[1] - there[:, ::-1].argmax(axis=1)
+        ends.append((np.searchsorted(places, first), np.searchsorted(places, last, "right"), first, last + 1))
+    spans = {int(part): [[int(end[part]) for end in axis] for axis in ends] for part in np.flatnonzero(leading.any(axis=(1, 2)))}
+    return {part: (slice(*down[:2]), slice(*across[:2]), slice(*down[2:]), slice(*across[2:])) for part, (down, across) in spans.items()}

@@ -41,43 +41,47 @@ def joints(iuv: np.ndarray, left: int, top: int) -> dict[str, list[float]]:
     """{name: [x, y, confidence]} of the joints that are seen, in frame pixels; iuv: `dense.decode` at (left, top).
 
     A joint is the median of the border between its two limbs, as far as their V says that they meet there; where they do not
-    touch, that of the limbs' ends (but the trunk's, which are wide) at half the confidence. Confidence is the share of what speaks for a joint that lies near
-    it, in [0, 1]. Head, hands and feet are their parts' medians.
+    touch, that of the limbs' ends (but the trunk's, which are wide) at half the confidence. Confidence is the share of what
+    speaks for a joint that lies near it, in [0, 1]. Head, hands and feet are their parts' medians.
     """
     step = max(1, round((iuv.shape[0] * iuv.shape[1]) ** 0.5 / FINE))
     iuv = iuv[::step, ::step]
     limbs, v = LIMB_OF[iuv[..., 0]], iuv[..., 2] / np.float32(255)
     rows, columns = np.nonzero(limbs != NONE)
     places, inside, along = np.stack([columns, rows], axis=1) + 0.5, limbs[rows, columns], v[rows, columns]
+    tips = np.minimum(along, 1 - along) <= END
+    tip, tip_of, far = places[tips], inside[tips], along[tips] > 0.5
     border, pairs, meeting = _border(limbs, v)
     spoken = {name: (places[inside == LIMBS.index(name)], 1.0) for name in CENTRES}
     for name, limb, (end, near) in JOINTS:
-        there = (pairs == limb).all(axis=1) & (np.abs(meeting - end) <= near).all(axis=1)
+        touching = np.flatnonzero(pairs == limb[0] * NONE + limb[1])
+        there = touching[(np.abs(meeting[touching] - end) <= near).all(axis=1)]
         spoken[name] = (border[there], 1.0)
-        if not there.any():
-            ends = [(inside == one) & (np.abs(along - v) <= END) for one, v in zip(limb, end, strict=True) if LIMBS[one] != "torso"]
-            spoken[name] = places[np.any(ends, axis=0)], 0.5
+        if not len(there):
+            ends = [(tip_of == one) & (far == v) for one, v in zip(limb, end, strict=True) if LIMBS[one] != "torso"]
+            spoken[name] = tip[np.any(ends, axis=0)], 0.5
     found, reach = {}, REACH * np.sqrt(len(places))
     for name, (speaking, most) in spoken.items():
         if len(speaking):
-            middle = np.median(speaking, axis=0)
-            sure = most * np.mean(np.linalg.norm(speaking - middle, axis=1) <= reach)
+            middle = np.sort(speaking, axis=0)[len(speaking) // 2]
+            sure = most * np.mean(np.hypot(*(speaking - middle).T) <= reach)
             x, y = (middle - 0.5) * step + 0.5 + (left, top)
             found[name] = [round(float(x), 1), round(float(y), 1), round(float(sure), 2)]
     return found
 
 
 def _border(limbs, v):
-    """Where two limbs touch: (places [N, 2] between their pixels, the limbs [N, 2], the lower number first, and their V)."""
+    """Where two limbs touch: (places [N, 2] between their pixels, the limbs [N] as lower · NONE + higher, their V [N, 2])."""
     found = []
-    for axis in (0, 1):
-        sides = [(one[:-1], one[1:]) if axis == 0 else (one[:, :-1], one[:, 1:]) for one in (limbs, v)]
-        (one, other), (v_one, v_other) = sides
+    for axis, half in ((0, (0.5, 1)), (1, (1, 0.5))):
+        one, other, v_one, v_other = (
+            plane[side] if axis == 0 else plane[:, side] for plane in (limbs, v) for side in (slice(-1), slice(1, None))
+        )
         rows, columns = np.nonzero((one != other) & (one != NONE) & (other != NONE))
-        pairs, along = (np.stack([a[rows, columns], b[rows, columns]], axis=1) for a, b in ((one, other), (v_one, v_other)))
-        swapped = pairs[:, 0] > pairs[:, 1]
-        pairs[swapped], along[swapped] = pairs[swapped, ::-1], along[swapped, ::-1]
-        found.append((np.stack([columns, rows], axis=1) + ((0.5, 1) if axis == 0 else (1, 0.5)), pairs, along))
+        pairs, along = (np.stack([a[rows, columns], b[rows, columns]]) for a, b in ((one, other), (v_one, v_other)))
+        low, high = np.sort(pairs.astype(np.int32), axis=0)
+        along = np.where(pairs[0] == low, along, along[::-1]).T
+        found.append((np.stack([columns, rows], axis=1) + half, low * NONE + high, along))
     return [np.concatenate(parts) for parts in zip(*found, strict=True)]
 
 

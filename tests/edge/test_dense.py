@@ -61,7 +61,7 @@ def test_parts_u_and_v_are_those_of_a_straightforward_decoder(box, dtype):
 
 
 def test_the_parts_mirror():
-    assert [NAMES[MIRROR[number]] for number in (0, 1, 3, 15, 24)] == ["background", "torso back", "left hand", "right upper arm inner", "right head"]
+    assert [NAMES[MIRROR[number]] for number in (0, 1, 3, 15, 24)] == ["background", "torso_back", "left_hand", "right_upper_arm_inner", "right_head"]
     assert all(MIRROR[MIRROR[number]] == number for number in range(COUNT + 1))
 
 
