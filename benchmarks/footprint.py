@@ -1,6 +1,7 @@
 """Peak memory of a run, its time to the first masks, and the import time of the runtime.
 
     python -m edgemask.benchmarks.footprint clip.mp4 --overlay [--engine onnx] [--json]
+    python -m edgemask.benchmarks.footprint clip.mp4 --dense --bundle person-dense.edgemask
     python -m edgemask.benchmarks.footprint picamera2 --frames 300 --cold --web 127.0.0.1:8000 --mqtt mqtt://127.0.0.1
 
 With --web HOST:PORT one viewer looks at the page from the first picture to the last. --cold empties the page cache first.
@@ -24,7 +25,7 @@ from urllib.parse import urlsplit
 from edgemask.benchmarks.viewer import look
 from edgemask.benchmarks.waiting import until
 
-RSS_GOAL_MIB, FIRST_GOAL_S, IMPORT_GOAL_S = 115, 2.0, 0.6
+RSS_GOAL_MIB, DENSE_RSS_GOAL_MIB, FIRST_GOAL_S, IMPORT_GOAL_S = 115, 130, 2.0, 0.6
 # The kernel's own figures, read by the process that ran: its high-water mark, and what is no library's mapped file. How
 # much of those files counts depends on how they lie in the page cache: just installed, they may count for 30 MiB more than
 # when they are read again after a start of the machine.
@@ -40,7 +41,7 @@ IMPORT = """
 import time
 start = time.perf_counter()
 import edgemask.verbs.run, edgemask.verbs.evaluate, edgemask.model, edgemask.cameras.video
-import edgemask.cameras.stills, edgemask.sinks.jsonl, edgemask.sinks.overlay, edgemask.sinks.semantic
+import edgemask.cameras.stills, edgemask.sinks.jsonl, edgemask.sinks.overlay, edgemask.sinks.maps
 print(time.perf_counter() - start)
 """
 
@@ -105,12 +106,13 @@ def main():
     if options.cold:
         os.sync()
         Path("/proc/sys/vm/drop_caches").write_text("3\n")
+    goal = DENSE_RSS_GOAL_MIB if "--dense" in arguments else RSS_GOAL_MIB
     result = {**run(arguments), "import_s": round(import_seconds(), 3),
-              "goal_peak_rss_mib": RSS_GOAL_MIB, "goal_first_masks_s": FIRST_GOAL_S, "goal_import_s": IMPORT_GOAL_S}  # fmt: skip
+              "goal_peak_rss_mib": goal, "goal_first_masks_s": FIRST_GOAL_S, "goal_import_s": IMPORT_GOAL_S}  # fmt: skip
     if options.json:
         print(json.dumps(result))
         return
-    print(f"peak RSS of the run       {result['peak_rss_mib']:6.1f} MiB  (goal ≤ {RSS_GOAL_MIB})")
+    print(f"peak RSS of the run       {result['peak_rss_mib']:6.1f} MiB  (goal ≤ {goal})")
     print(f"of it no mapped file      {result['own_mib']:6.1f} MiB")
     print("no masks in these frames" if result["first_masks_s"] is None else
           f"start to the first masks  {result['first_masks_s']:6.2f} s    (goal ≤ {FIRST_GOAL_S:g})")  # fmt: skip

@@ -38,7 +38,7 @@ from edgemask.sinks.broker import Broker
 from edgemask.sinks.jsonl import JsonLines
 from edgemask.sinks.mqtt import Mqtt
 from edgemask.sinks.recording import Recording
-from edgemask.sinks.semantic import SemanticMaps
+from edgemask.sinks.maps import SemanticMaps
 from edgemask.sinks.server import JsonServer
 from edgemask.sinks.sink import Sink
 from edgemask.tracking import Tracker

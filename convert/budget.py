@@ -5,6 +5,7 @@ from dataclasses import replace
 from edgemask import pictures
 from edgemask.convert.conversion import ASTRONAUT, Conversion
 from edgemask.engines import ENGINES
+from edgemask.manifest import DENSE
 from edgemask.timing import time_ratio
 
 ROUNDS = 40
@@ -20,6 +21,7 @@ def meet(conversion: Conversion, annotations, most: float) -> list[dict]:
     plans, before = [conversion.plan], dict(conversion.models)
     rows = [{"float": [], "drops": conversion.drops(), "time": dict.fromkeys(ENGINES, 1.0)}]
     left = [] if loss(rows[0]) <= most else conversion.quantiser.last_layers(plans[0])
+    left = [(stage, outputs) for stage, outputs in left if stage != DENSE]  # no AP hangs on it
     for stage, outputs in left:
         technique = plans[-1][stage]
         plans.append({**plans[-1], stage: replace(technique, floats=technique.floats + outputs)})

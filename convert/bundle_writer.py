@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edgemask.convert.network import STRIDES
 from edgemask.files import replacing
-from edgemask.manifest import SCHEMA
+from edgemask.manifest import DENSE, SCHEMA
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,9 @@ class RuntimeStage:
         return f"{self.name}.{self.engine}"
 
 
-def describe(classes, width: int, height: int) -> dict:
+def describe(classes, width: int, height: int, dense: bool = False) -> dict:
     """The sections of a manifest that belong to the model family, not to one conversion."""
+    head = {DENSE: 14} if dense else {}
     return {
         "schema": SCHEMA,
         "classes": list(classes),
@@ -37,7 +38,7 @@ def describe(classes, width: int, height: int) -> dict:
         "proposals": {"per_level": 200, "min_side": 2, "nms_input": 400, "nms": 0.7, "keep": 50},
         "detections": {"score": 0.05, "nms": 0.5, "keep": 50},
         "box_coder": {"rpn": [1, 1, 1, 1], "box": [10, 10, 5, 5], "clamp": 4.135},
-        "roi": {"levels": ["p3", "p4", "p5"], "canonical": 112, "samples": 2, "box": 7, "mask": 14},
+        "roi": {"levels": ["p3", "p4", "p5"], "canonical": 112, "samples": 2, "box": 7, "mask": 14, **head},
     }
 
 

@@ -39,7 +39,7 @@ def load_checkpoint(path) -> Checkpoint:
     classes = tuple(name.strip() for name in metadata.get("classes", "").split(",") if name.strip())
     if len(classes) != count:
         raise CheckpointError(f"{path} scores {count} classes but its metadata 'classes' names {len(classes)}")
-    network = Network(count)
+    network = Network(count, dense=any(key.startswith("dense.") for key in state))
     _fill(network, state, path)
     return Checkpoint(network.eval(), classes, metadata.get("licence", "not stated"), path.name, digest)
 

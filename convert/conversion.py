@@ -18,7 +18,6 @@ from edgemask.convert.stages import float_stage
 from edgemask.engines import ENGINES
 from edgemask.evaluate import KINDS, Evaluation, difference, evaluate
 from edgemask.letterbox import letterbox
-from edgemask.manifest import STAGES
 from edgemask.model import Model
 from edgemask.progress import progress
 
@@ -41,9 +40,11 @@ class Conversion:
     def __init__(self, checkpoint, width: int, height: int, threads: int = 2):
         self.threads = threads
         self.checkpoint = load_checkpoint(checkpoint)
+        self.dense = self.checkpoint.network.dense is not None
         self.exported = export_stages(self.checkpoint.network, width, height)
+        self.names = [stage.name for stage in self.exported]
         self.manifest = {
-            **describe(self.checkpoint.classes, width, height),
+            **describe(self.checkpoint.classes, width, height, self.dense),
             "licence": self.checkpoint.licence,
             "source": {
                 "checkpoint": self.checkpoint.file,
@@ -64,11 +65,11 @@ class Conversion:
     def check(self, source=None) -> dict[str, float]:
         """Worst difference of each float stage between ONNX Runtime and torch, relative to a tensor's largest
         value, on real pictures (four of a calibration set, or the shipped one) and their proposals."""
-        model, worst = self.models["float"], dict.fromkeys(STAGES, 0.0)
+        model, worst = self.models["float"], dict.fromkeys(self.names, 0.0)
         for rgb in choose(source or ASTRONAUT.parent, 4):
             trunk = model.engines["trunk"](letterbox(rgb, model.width, model.height, model.pad)[0][None])
             proposals = model.proposals(trunk)
-            batches = {stage: nchw(model.pool(trunk, proposals, model.roi[stage])) for stage in ("box", "mask")}
+            batches = {stage: nchw(model.pool(trunk, proposals, model.roi[stage])) for stage in self.names[1:]}
             batches["trunk"] = next(stage_inputs(model, "trunk", [rgb]))
             for stage in self.exported:
                 worst[stage.name] = max(worst[stage.name], check_stage(stage, batches[stage.name]))
@@ -80,9 +81,9 @@ class Conversion:
         self.observe(source)
         found = {}
         for technique in progress([Technique(mse, True, True) for mse in (False, True)], "quantising"):
-            self.quantise(dict.fromkeys(STAGES, technique), ("tflite",))
+            self.quantise(dict.fromkeys(self.names, technique), ("tflite",))
             found[technique] = self.decibels()
-        self.quantise({stage: max(found, key=lambda one, stage=stage: found[one][stage]) for stage in STAGES})
+        self.quantise({stage: max(found, key=lambda one, stage=stage: found[one][stage]) for stage in self.names})
 
     def observe(self, source):
         """Look at a calibration set, so that `quantise` can follow any plan."""
@@ -99,7 +100,7 @@ class Conversion:
 
     def decibels(self) -> dict[str, float]:
         """Mean SQNR of each int8 stage's outputs on LiteRT, on pictures that took no part."""
-        outputs = {stage: [info.name for info in self.models["float"].bundle.tensors(stage, "onnx")[1]] for stage in STAGES}
+        outputs = {stage: [info.name for info in self.models["float"].bundle.tensors(stage, "onnx")[1]] for stage in self.names}
         return {
             stage: round(sum(self.agreed[name]["tflite"]["sqnr_db"] for name in names) / len(names), 2)
             for stage, names in outputs.items()
@@ -148,7 +149,7 @@ class Conversion:
     def _model(self, precision, engine):
         path = Path(self.folder.name) / f"{precision}.edgemask"
         self._write(precision, path, {})
-        return Model(Bundle(path), engine, self.threads)
+        return Model(Bundle(path), engine, self.threads, self.dense)
 
     def _write(self, precision, path, summary):
         manifest = {**self.manifest, "name": path.stem, "precision": precision, **summary}

@@ -4,7 +4,6 @@ from edgemask import draw
 from edgemask.calibration.calibrate import TECHNIQUES
 from edgemask.convert.conversion import Conversion
 from edgemask.evaluate import KINDS, difference
-from edgemask.manifest import STAGES
 
 
 def gather(conversion: Conversion, annotations=None, choices=()) -> tuple[dict, list[dict]]:
@@ -32,7 +31,7 @@ def techniques(conversion: Conversion, annotations) -> list[dict]:
     its interval. The conversion ends as it was."""
     plan, kept, rows = conversion.plan, dict(conversion.measured), []
     for technique in TECHNIQUES:
-        conversion.quantise(dict.fromkeys(STAGES, technique), ("tflite",))
+        conversion.quantise(dict.fromkeys(conversion.names, technique), ("tflite",))
         found = conversion.measure(annotations, ("tflite",))
         gaps = {kind: [round(value, 2) for value in difference(found["tflite"], found["float"], kind)] for kind in KINDS}
         rows.append({"technique": str(technique), "sqnr_db": conversion.decibels(), **gaps})

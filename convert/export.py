@@ -74,6 +74,20 @@ class Mask(nn.Module):
         return self.head(rois)
 
 
+class Dense(nn.Module):
+    """The dense head; U and V end at 0 and 1, where their int8 range ends too."""
+
+    names = ["dense_parts", "dense_u", "dense_v"]
+
+    def __init__(self, network: Network):
+        super().__init__()
+        self.head = network.dense
+
+    def forward(self, rois):
+        parts, u, v = self.head(rois)
+        return parts, u.clamp(0, 1), v.clamp(0, 1)
+
+
 @dataclass(frozen=True)
 class Stage:
     """One float network: `model` is a core ONNX graph, `reference` its torch module."""
@@ -84,12 +98,14 @@ class Stage:
 
 
 def export_stages(network: Network, width: int, height: int) -> list[Stage]:
-    """The stages trunk, box and mask of a network for a fixed input; heads take any batch."""
+    """The stages trunk, box, mask and, where there is one, dense of a network for a fixed input; heads take any batch."""
     inputs = {
         "trunk": (Trunk, "image", torch.zeros(1, 3, height, width)),
         "box": (Box, "rois", torch.zeros(2, CHANNELS, 7, 7)),
         "mask": (Mask, "rois", torch.zeros(2, CHANNELS, 14, 14)),
     }
+    if network.dense:
+        inputs["dense"] = Dense, "rois", torch.zeros(2, CHANNELS, 14, 14)
     stages = []
     for name, (wrapper, input_name, example) in inputs.items():
         module = fold_batch_norm(wrapper(copy.deepcopy(network).eval()))

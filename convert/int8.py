@@ -6,10 +6,11 @@ from edgemask.calibration.calibrate import Calibrated, Observed, Technique, obse
 from edgemask.calibration.pictures import CalibrationSet
 from edgemask.calibration.stage_inputs import stage_inputs
 from edgemask.convert.bundle_writer import RuntimeStage
-from edgemask.convert.quantise import IMAGE_SCALE, SHARED_LEVELS, write_qdq
+from edgemask.convert.quantise import IMAGE_SCALE, SHARED_LEVELS, UV_SCALES, write_qdq
 from edgemask.convert.sensitivity import last_layers, sensitivity
 from edgemask.convert.stages import int8_stages
 from edgemask.errors import DatasetError
+from edgemask.manifest import DENSE
 from edgemask.progress import progress
 
 # Pictures whose activations are kept in memory for the corrections; a gigabyte or two.
@@ -29,6 +30,7 @@ class Quantiser:
         stages, levels = [], None
         for name, observed in self.observed.items():
             fixed = {"image": IMAGE_SCALE} if levels is None else {"rois": levels}
+            fixed |= UV_SCALES if name == DENSE else {}
             key = name, plan[name], levels
             if key not in self.done:
                 self.done[key] = self._quantised(name, observed, plan[name], fixed)

@@ -1,4 +1,4 @@
-"""The float network: EfficientNet-Lite0, FPN, RPN, box and mask heads, in torch.
+"""The float network: EfficientNet-Lite0, FPN, RPN, box, mask and dense heads, in torch.
 
 Attribute names follow the checkpoint's keys (convert/models/person_v1.md), so that a
 state dict loads as it is. All tensors are NCHW float32.
@@ -8,7 +8,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from edgemask.parts import COUNT
+
 CHANNELS = 96
+DENSE_CHANNELS = 128
 STRIDES = (8, 16, 32, 64)
 ANCHORS_PER_CELL = 3
 TAPS = {4: 40, 10: 112, 15: 320}
@@ -151,16 +154,40 @@ class MaskHead(nn.Module):
         return self.logits(self.up(x))
 
 
-class Network(nn.Module):
-    """The whole model; its parts are run stage by stage (`trunk`, `box`, `mask`)."""
+class DenseHead(nn.Module):
+    """RoIs [N, 96, 14, 14] to (part logits [N, 25, 28, 28], U and V [N, 24, 28, 28] each) (Güler et al. 2018).
 
-    def __init__(self, classes: int):
+    Logit 0 is the background's; channel p − 1 of U and V belongs to part p.
+    """
+
+    def __init__(self):
+        super().__init__()
+        widths = (CHANNELS, *(DENSE_CHANNELS,) * 4)
+        self.convs = nn.Sequential(*(Pair(*pair) for pair in zip(widths, widths[1:], strict=False)))
+        self.up = Pair(DENSE_CHANNELS, DENSE_CHANNELS)
+        self.parts = nn.Conv2d(DENSE_CHANNELS, COUNT + 1, 1)
+        self.u = nn.Conv2d(DENSE_CHANNELS, COUNT, 1)
+        self.v = nn.Conv2d(DENSE_CHANNELS, COUNT, 1)
+
+    def forward(self, x):
+        x = self.up(functional.interpolate(self.convs(x), scale_factor=2, mode="nearest"))
+        return self.parts(x), self.u(x), self.v(x)
+
+
+class Network(nn.Module):
+    """The whole model; its parts are run stage by stage (`trunk`, `box`, `mask`, `dense`).
+
+    dense: with a head for body parts; without, `dense` is None.
+    """
+
+    def __init__(self, classes: int, dense: bool = False):
         super().__init__()
         self.backbone = Backbone()
         self.fpn = FPN()
         self.rpn = RPN()
         self.box = BoxHead(classes)
         self.mask = MaskHead(classes)
+        self.dense = DenseHead() if dense else None
 
     def trunk(self, image: torch.Tensor):
         """Normalised image [1, 3, H, W] to ((p3, p4, p5, p6), objectness per level, deltas per level)."""

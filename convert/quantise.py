@@ -15,6 +15,8 @@ QUANTISED_OPS = ["Conv", "Gemm", "Add", "Clip", "Relu", "MaxPool", "Resize", "Tr
 SHARED_LEVELS = ("p3", "p4", "p5")
 # The raw bytes are the quantised input: (x − 127) / 128.
 IMAGE_SCALE = (np.float32(1 / 128), 127)
+# U and V end at 0 and 1 (convert.export), and their raw bytes are the 8-bit picture's.
+UV_SCALES = dict.fromkeys(("dense_u", "dense_v"), (np.float32(1 / 255), 0))
 
 
 def write_qdq(

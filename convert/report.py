@@ -44,7 +44,8 @@ def _page(report, worst):
     if techniques := report.get("techniques"):
         yield "<h2>What each technique gave</h2><p>AP less float's, with its 95 % interval (paired bootstrap over pictures); "
         yield "SQNR in dB, mean over the outputs of a stage, on pictures that took no part.</p>"
-        yield _table(["technique", "trunk dB", "box dB", "mask dB", "box AP", "mask AP"], [_row(one) for one in techniques])
+        stages = [f"{stage} dB" for stage in techniques[0]["sqnr_db"]]
+        yield _table(["technique", *stages, "box AP", "mask AP"], [_row(one) for one in techniques])
     if len(choices := report["choices"]) > 1:
         yield "<h2>What staying in float gave and cost</h2><p>AP lost, the largest of both engines; a frame's time through that "
         yield "of the same model all in int8, interleaved on the machine that converted.</p>"
@@ -62,7 +63,7 @@ def _page(report, worst):
 
 def _row(one):
     gaps = [f"{gap:+.2f} ({low:+.2f} to {high:+.2f})" for gap, low, high in (one["box"], one["mask"])]
-    return [one["technique"], *(f"{one['sqnr_db'][stage]:.1f}" for stage in ("trunk", "box", "mask")), *gaps]
+    return [one["technique"], *(f"{value:.1f}" for value in one["sqnr_db"].values()), *gaps]
 
 
 def _choice(one):

@@ -24,7 +24,7 @@ def agreement(exact: Model, quantised: dict[str, Model], pictures) -> dict[str, 
         trunk = exact.engines["trunk"](image[None])
         _compare(sums, exact, trunk, {name: (one, one.engines["trunk"](image[None])) for name, one in quantised.items()})
         proposals = exact.proposals(trunk)[:ROIS]
-        for stage in ("box", "mask") if len(proposals) else ():
+        for stage in list(exact.engines)[1:] if len(proposals) else ():
             rois = exact.pool(trunk, proposals, exact.roi[stage])
             results = {name: (one, one.engines[stage](_raw(one, stage, rois))) for name, one in quantised.items()}
             _compare(sums, exact, exact.engines[stage](rois), results)

@@ -16,7 +16,7 @@ import numpy as np
 
 from edgemask import manifest
 from edgemask.errors import BundleError
-from edgemask.manifest import STAGES
+from edgemask.manifest import DENSE
 
 SHIPPED = Path(__file__).parent / "data" / "person-320.edgemask"
 MAX_FILES = 64
@@ -81,7 +81,16 @@ class Bundle:
 
     def engines(self) -> list[str]:
         """Engines for which the bundle holds every stage."""
-        return sorted(set.intersection(*(set(self.manifest["stages"][stage]) for stage in STAGES)))
+        return sorted(manifest.complete(self.manifest))
+
+    def stages(self, dense: bool) -> tuple[str, ...]:
+        """The stages to run, with the dense head or without it; raises BundleError where it is wanted and not there."""
+        held = manifest.held(self.manifest)
+        if dense and DENSE not in held:
+            raise BundleError(
+                f"{self.path} has no dense head, so it finds no body parts: convert a checkpoint that was trained with one"
+            )
+        return tuple(stage for stage in held if dense or stage != DENSE)
 
     def tensors(self, stage: str, engine: str) -> tuple[TensorInfo, list[TensorInfo]]:
         """The stage's input and its outputs."""
@@ -135,7 +144,7 @@ class Bundle:
         files, engines = set(self.files), self.engines()
         sides = [self.manifest["input"][side] for side in ("width", "height")]
         if not engines:
-            raise BundleError(f"{self.path} has no engine with all of the stages {', '.join(STAGES)}")
+            raise BundleError(f"{self.path} has no engine with all of the stages {', '.join(manifest.held(self.manifest))}")
         if odd := files ^ (names - {"manifest.json"}):
             raise BundleError(f"{self.path}: {sorted(odd)[0]} is in the manifest or in the ZIP, but not in both")
         if not all(64 <= side <= 4096 and side % 64 == 0 for side in sides):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from edgemask import masks, rle
+from edgemask import dense, masks, rle
 from edgemask.errors import MissingLibrary
 
 
@@ -19,7 +19,8 @@ class Detections:
     boxes: float32 [N, 4], x0, y0, x1, y1 in frame pixels; scores: float32 [N] in [0, 1];
     class_ids: int64 [N], indices into `classes`; grids: float32 [N, 28, 28], mask probabilities over
     each box; size: frame (width, height); ms: milliseconds per stage; track_ids: int64 [N] from a `Tracker`, 0
-    where there is none yet, or None. Raises ValueError when the arrays do not fit together.
+    where there is none yet, or None; parts, uv: [N, 28, 28, 25] and uint8 [N, 28, 28, 2, 24] over each box
+    (`Model.dense_grids`), or None. Raises ValueError when the arrays do not fit together.
     """
 
     boxes: np.ndarray
@@ -30,15 +31,18 @@ class Detections:
     classes: tuple[str, ...]
     ms: dict[str, float] = field(default_factory=dict)
     track_ids: np.ndarray | None = None
+    parts: np.ndarray | None = None
+    uv: np.ndarray | None = None
 
     def __post_init__(self):
         count = len(self.scores)
         shapes = self.boxes.shape == (count, 4) and self.class_ids.shape == (count,) and len(self.grids) == count
         shapes = shapes and (self.track_ids is None or self.track_ids.shape == (count,))
+        shapes = shapes and all(one is None or len(one) == count for one in (self.parts, self.uv))
         if not shapes or self.scores.ndim != 1 or self.grids.ndim != 3:
             raise ValueError(
                 f"boxes {self.boxes.shape}, scores {self.scores.shape}, class_ids {self.class_ids.shape}, "
-                f"grids {self.grids.shape} and track_ids are not [N, 4], [N], [N], [N, S, S] and [N] of one N"
+                f"grids {self.grids.shape}, track_ids, parts and uv are not [N, 4], [N], [N], [N, S, S] and [N …] of one N"
             )
 
     def __len__(self) -> int:
@@ -47,8 +51,9 @@ class Detections:
     def __getitem__(self, index) -> "Detections":
         """A subset by slice, bool mask or indices."""
         index = np.arange(len(self))[index].reshape(-1)
-        picked = {name: getattr(self, name)[index] for name in ("boxes", "scores", "class_ids", "grids")}
-        return replace(self, track_ids=None if self.track_ids is None else self.track_ids[index], **picked)
+        names = ("boxes", "scores", "class_ids", "grids", "track_ids", "parts", "uv")
+        held = {name: getattr(self, name) for name in names}
+        return replace(self, **{name: None if one is None else one[index] for name, one in held.items()})
 
     def above(self, score: float) -> "Detections":
         """Those with at least this score."""
@@ -58,6 +63,23 @@ class Detections:
         """Each instance's mask within its box: (bool [h, w], left, top), one at a time."""
         for grid, box in zip(self.grids, self.boxes, strict=True):
             yield masks.paste(grid, box, self.size)
+
+    def iuv_crops(self) -> Iterator[tuple[np.ndarray, int, int]]:
+        """Each instance's part, U and V within its box: (uint8 [h, w, 3] as `dense.decode` has it, left, top), one at a
+        time; none without the dense head."""
+        rows = zip(self.parts, self.uv, self.boxes, self.crops(), strict=True) if self.parts is not None else ()
+        for parts, uv, box, (mask, left, top) in rows:
+            yield dense.decode(parts, uv, box, mask, self.size), left, top
+
+    def iuv(self) -> np.ndarray:
+        """Part, U · 255 and V · 255 of every pixel, uint8 [height, width, 3]; the higher score wins an overlap."""
+        full = np.zeros((self.size[1], self.size[0], 3), np.uint8)
+        best = np.full(full.shape[:2], -np.inf, np.float32)
+        for score, (crop, left, top) in zip(self.scores, self.iuv_crops(), strict=False):
+            window = slice(top, top + crop.shape[0]), slice(left, left + crop.shape[1])
+            better = (crop[..., 0] > 0) & (best[window] < score)
+            full[window][better], best[window][better] = crop[better], score
+        return full
 
     def masks(self) -> np.ndarray:
         """Full-size instance masks, bool [N, height, width]."""
@@ -76,9 +98,10 @@ class Detections:
         return classes
 
     def coco(self) -> list[dict]:
-        """COCO result records with compressed RLE; category_id counts from 1, track_id too where there is one."""
+        """COCO result records with compressed RLE; category_id counts from 1, track_id too where there is one. With the
+        dense head each has `dense`, what `dense.record` says."""
         track_ids = np.zeros(len(self), int) if self.track_ids is None else self.track_ids
-        return [
+        records = [
             {
                 "bbox": [round(float(v), 2) for v in (box[0], box[1], box[2] - box[0], box[3] - box[1])],
                 "category_id": int(class_id) + 1,
@@ -91,6 +114,9 @@ class Detections:
                 self.boxes, self.scores, self.class_ids, track_ids, self.crops(), strict=True
             )
         ]
+        for record, crop in zip(records, self.iuv_crops(), strict=False):
+            record["dense"] = dense.record(*crop)
+        return records
 
     def supervision(self):
         """The same as `supervision.Detections`, for its annotators, trackers and zones.

@@ -1,7 +1,10 @@
 """The manifest's contract: what every bundle says about itself, and of which kind each entry is."""
 
+from edgemask.parts import COUNT
+
 SCHEMA = "edgemask.bundle/1"
 STAGES = ("trunk", "box", "mask")
+DENSE = "dense"  # the head for body parts, which a bundle may have besides
 
 
 def number(value) -> bool:
@@ -89,8 +92,20 @@ def check(manifest):
                     raise ValueError(f"gives tensor {tensor['name']} of {stage} a scale or zero point that is none")
     for section in OPTIONAL.keys() & manifest.keys():
         _check(manifest[section], OPTIONAL[section], f".{section}")
-    for engine in set.intersection(*(set(manifest["stages"][stage]) for stage in STAGES)):
+    if DENSE in manifest["stages"]:
+        _check(manifest["roi"].get(DENSE), whole, f".roi.{DENSE}")
+    for engine in complete(manifest):
         _check_shapes(manifest, engine)
+
+
+def held(manifest) -> tuple[str, ...]:
+    """The stages that this bundle has, of those there are."""
+    return (*STAGES, DENSE) if DENSE in manifest["stages"] else STAGES
+
+
+def complete(manifest) -> set[str]:
+    """Engines for which every stage is there."""
+    return set.intersection(*(set(manifest["stages"][stage]) for stage in held(manifest)))
 
 
 def _check_shapes(manifest, engine):
@@ -99,7 +114,8 @@ def _check_shapes(manifest, engine):
     anchors, roi, classes = manifest["anchors"], manifest["roi"], len(manifest["classes"])
     if len(anchors["sizes"]) != len(anchors["strides"]) or classes > 254:
         raise ValueError("has not as many anchor sizes as strides, or more than 254 classes")
-    shapes = {stage: {one["name"]: tuple(one["shape"]) for one in manifest["stages"][stage][engine]["tensors"]} for stage in STAGES}
+    entries = {stage: manifest["stages"][stage][engine]["tensors"] for stage in held(manifest)}
+    shapes = {stage: {one["name"]: tuple(one["shape"]) for one in tensors} for stage, tensors in entries.items()}
     ratios = len(anchors["ratios"])
     wanted = {"trunk": {"image": (1, height, width, 3)}}
     for level, stride in enumerate(anchors["strides"]):
@@ -111,6 +127,10 @@ def _check_shapes(manifest, engine):
     wanted["box"] = {"rois": ("N", roi["box"], roi["box"], channels[0]), "box_scores": ("N", classes + 1), "box_deltas": ("N", 4)}
     grid = 2 * roi["mask"]
     wanted["mask"] = {"rois": ("N", roi["mask"], roi["mask"], channels[0]), "mask_logits": ("N", grid, grid, classes)}
+    if DENSE in shapes:
+        grid = 2 * roi[DENSE]
+        wanted[DENSE] = {"rois": ("N", roi[DENSE], roi[DENSE], channels[0]), "dense_parts": ("N", grid, grid, COUNT + 1)}
+        wanted[DENSE] |= {name: ("N", grid, grid, COUNT) for name in ("dense_u", "dense_v")}
     for stage, tensors in wanted.items():
         for name, shape in tensors.items():
             if shapes[stage].get(name) != shape:

@@ -12,13 +12,18 @@ def paste(probabilities: np.ndarray, box: np.ndarray, size) -> tuple[np.ndarray,
     size: frame (width, height). Sampled bilinearly at pixel centres with zeros outside
     the box, cut at 0.5.
     """
-    low = np.clip(np.floor(box[:2]), 0, size).astype(int)
-    high = np.clip(np.ceil(box[2:]), low, size).astype(int)
+    across, down = (bilinear.weights(places, len(probabilities)) for places in positions(box, size, len(probabilities)))
+    left, top = _pixels(box, size)[0]
+    return down @ probabilities @ across.T >= 0.5, int(left), int(top)
+
+
+def positions(box: np.ndarray, size, cells: int) -> list[np.ndarray]:
+    """[columns, rows]: where in a grid of cells × cells over a box the pixels under it lie, 0 is the first cell's centre."""
+    low, high = _pixels(box, size)
     side = np.maximum(box[2:] - box[:2], 1e-6)
-    columns, rows = (
-        (np.arange(low[axis], high[axis]) + 0.5 - box[axis]) / side[axis] * probabilities.shape[0] - 0.5
-        for axis in (0, 1)
-    )
-    across = bilinear.weights(columns, probabilities.shape[1])
-    down = bilinear.weights(rows, probabilities.shape[0])
-    return down @ probabilities @ across.T >= 0.5, int(low[0]), int(low[1])
+    return [(np.arange(low[axis], high[axis]) + 0.5 - box[axis]) / side[axis] * cells - 0.5 for axis in (0, 1)]
+
+
+def _pixels(box, size):
+    low = np.clip(np.floor(box[:2]), 0, size).astype(int)
+    return low, np.clip(np.ceil(box[2:]), low, size).astype(int)

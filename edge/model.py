@@ -1,4 +1,4 @@
-"""The two-stage pipeline: trunk, proposals, box head, mask head, with numpy between the networks."""
+"""The two-stage pipeline: trunk, proposals, box, mask and dense heads, with numpy between the networks."""
 
 import time
 from contextlib import contextmanager
@@ -11,7 +11,8 @@ from edgemask.detections import Detections
 from edgemask.engines import choose, open_engine
 from edgemask.errors import BundleError, OptionError
 from edgemask.letterbox import letterbox
-from edgemask.manifest import STAGES
+from edgemask.manifest import DENSE
+from edgemask.parts import COUNT
 from edgemask.proposals import Proposer
 from edgemask.roi_align import roi_align
 
@@ -22,18 +23,18 @@ class Model:
     >>> model = Model(Bundle("person-320.edgemask"))
     >>> people = model(rgb)
 
-    engine: `auto`, `tflite` or `onnx`; threads: per network, all cores but one when None.
+    engine: `auto`, `tflite` or `onnx`; threads: per network, all cores but one when None; dense: body parts, too.
     """
 
-    def __init__(self, bundle: Bundle, engine: str = "auto", threads: int | None = None):
+    def __init__(self, bundle: Bundle, engine: str = "auto", threads: int | None = None, dense: bool = False):
         self.bundle = bundle
         self.engine = choose(bundle, engine)
         threads = device.default_threads() if threads is None else threads
         if threads not in range(1, 257):
             raise OptionError(f"threads must be a whole number from 1 to 256, not {threads}")
-        self.engines = {stage: open_engine(bundle, stage, self.engine, threads) for stage in STAGES}
+        self.engines = {stage: open_engine(bundle, stage, self.engine, threads) for stage in bundle.stages(dense)}
         self.tensors = {}
-        for stage in STAGES:
+        for stage in self.engines:
             described = {info.name: info for info in bundle.tensors(stage, self.engine)[1]}
             if set(described) != set(self.engines[stage].outputs):
                 raise BundleError(f"{bundle.path}: the network of stage {stage} has not the outputs its manifest describes")
@@ -63,8 +64,12 @@ class Model:
             found, scores, class_ids = self.detect(trunk, proposals, content)
         with clock("mask"):
             grids = self.mask_grids(trunk, found, class_ids)
+        parts = uv = None
+        if DENSE in self.engines:
+            with clock("dense"):
+                parts, uv = self.dense_grids(trunk, found)
         found = boxes.clip(found / np.float32(ratio), *size)
-        return Detections(found, scores, class_ids, grids, size, self.bundle.classes, clock.stop())
+        return Detections(found, scores, class_ids, grids, size, self.bundle.classes, clock.stop(), parts=parts, uv=uv)
 
     def proposals(self, trunk: dict) -> np.ndarray:
         """Proposals from the trunk's outputs, best first: float32 [N, 4] in input pixels."""
@@ -100,6 +105,16 @@ class Model:
         chosen = np.take_along_axis(raw, class_ids[:, None, None, None], axis=3)[..., 0]
         return 1 / (1 + np.exp(-self.tensors["mask_logits"].dequantise(chosen)))
 
+    def dense_grids(self, trunk: dict, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Part logits over each box [N, 28, 28, 25] in the network's own steps, of which only the order counts, and U and V
+        of each part, uint8 [N, 28, 28, 2, 24] in steps of 1/255."""
+        side = 2 * self.roi[DENSE]
+        if not len(found):
+            return np.empty((0, side, side, COUNT + 1), np.float32), np.empty((0, side, side, 2, COUNT), np.uint8)
+        raw = self.engines[DENSE](self.pool(trunk, found, self.roi[DENSE]))
+        uv = np.stack([self.dequantise(raw, name) for name in ("dense_u", "dense_v")], axis=3)
+        return raw["dense_parts"], np.rint(255 * np.clip(uv, 0, 1)).astype(np.uint8)
+
     def pool(self, trunk: dict, rois: np.ndarray, pooled: int) -> np.ndarray:
         """RoIAligned features [N, pooled, pooled, C] of boxes in input pixels."""
         levels = [trunk[name] for name in self.roi["levels"]]
@@ -111,14 +126,16 @@ class Model:
         return self.tensors[name].dequantise(outputs[name])
 
 
-def load(bundle=SHIPPED, engine: str = "auto", threads: int | None = None) -> Model:
+def load(bundle=SHIPPED, engine: str = "auto", threads: int | None = None, dense: bool = False) -> Model:
     """Open a bundle (the shipped person model when none is named) and make it ready to run.
 
     >>> people = edgemask.load()(rgb)
 
+    dense: find body parts, too, with a bundle that has the head for it.
+
     Raises BundleError, MissingLibrary or OptionError.
     """
-    return Model(Bundle(bundle), engine, threads)
+    return Model(Bundle(bundle), engine, threads, dense)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -7,13 +7,19 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import cv2
-import numpy as np
-import pytest
+from edgemask.cli import ENVIRONMENT
 
-import edgemask
-from edgemask import pictures
-from edgemask.bundle import SHIPPED
+for name, value in ENVIRONMENT.items():  # as the command does, before numpy is imported: its threads would spin
+    os.environ.setdefault(name, value)
+
+import cv2  # noqa: E402
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+
+import edgemask  # noqa: E402
+from edgemask import pictures  # noqa: E402
+from edgemask.bundle import SHIPPED  # noqa: E402
+from edgemask.letterbox import letterbox  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 MODELS = ROOT / "convert" / "models"
@@ -81,6 +87,74 @@ def converted(tmp_path_factory, checkpoint):
     shutil.copy(SHIPPED, int8)
     assert main(["convert", str(checkpoint), "--float", "-o", str(exact)]) == 0
     return int8, exact
+
+
+@pytest.fixture(scope="session")
+def give_dense_head(astronaut):
+    """`give_dense_head(network)` puts in one that has learned nothing, but whose parts, U and V vary over a box as a
+    trained one's do."""
+    import torch
+    from torch import nn
+
+    from edgemask.convert.network import DenseHead
+
+    def give(network):
+        torch.manual_seed(0)
+        network.dense = head = DenseHead()
+        for module in head.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            elif isinstance(module, nn.BatchNorm2d):
+                module.momentum = None  # the mean of all batches
+        image = torch.from_numpy(letterbox(astronaut, 320, 320, 127)[0].transpose(2, 0, 1)[None])
+        with torch.no_grad():
+            (p3, *_), _, _ = network.eval().trunk((image.float() - 127) / 128)
+            windows = torch.cat([p3[:, :, y : y + 14, x : x + 14] for y in range(0, 27, 6) for x in range(0, 27, 6)])
+            head.train()(windows)
+            _, u, v = head.eval()(windows)
+        for layer, values in ((head.u, u), (head.v, v)):  # most within [0, 1]
+            layer.weight.data *= 0.25 / values.std()
+            layer.bias.data += 0.5 - values.mean() * 0.25 / values.std()
+
+    return give
+
+
+@pytest.fixture(scope="session")
+def dense_checkpoint(tmp_path_factory, checkpoint, give_dense_head):
+    """The shipped checkpoint with such a head."""
+    from edgemask.convert.checkpoint import load_checkpoint, save_checkpoint
+
+    loaded, path = load_checkpoint(checkpoint), tmp_path_factory.mktemp("dense") / "person.safetensors"
+    give_dense_head(loaded.network)
+    save_checkpoint(loaded.network, loaded.classes, path, loaded.licence)
+    return path
+
+
+@pytest.fixture(scope="session")
+def dense_bundle(dense_checkpoint, astronaut):
+    """The shipped bundle with that head in int8: the head alone is converted here, without corrections."""
+    from edgemask.calibration.calibrate import Technique, observe
+    from edgemask.calibration.stage_inputs import nchw
+    from edgemask.convert.bundle_writer import RuntimeStage, write_bundle
+    from edgemask.convert.checkpoint import load_checkpoint
+    from edgemask.convert.export import export_stages
+    from edgemask.convert.quantise import UV_SCALES, write_qdq
+    from edgemask.convert.stages import int8_stages
+
+    shipped = edgemask.load(engine="onnx", threads=1)
+    trunk = shipped.engines["trunk"](letterbox(astronaut, shipped.width, shipped.height, shipped.pad)[0][None])
+    rois, levels = shipped.pool(trunk, shipped.proposals(trunk)[:8], 14), shipped.tensors["p3"]
+    batches = [nchw(levels.dequantise(rois))]
+    stage = export_stages(load_checkpoint(dense_checkpoint).network, 320, 320)[3]
+    fixed = {"rois": (np.float32(levels.scale), levels.zero_point), **UV_SCALES}
+    found = observe(stage.model, batches, batches).calibrate(Technique(False, False, False), fixed)
+    stages = int8_stages("dense", write_qdq(found.model, found.scales, found.weight_scales), found.scales)
+    manifest = shipped.bundle.manifest
+    for name, engines in manifest["stages"].items():
+        stages += [RuntimeStage(name, engine, shipped.bundle.read(name, engine), one["tensors"], one["kernels"]) for engine, one in engines.items()]
+    path = dense_checkpoint.with_name("person-dense.edgemask")
+    write_bundle(path, {**manifest, "roi": {**manifest["roi"], "dense": 14}}, stages)
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 SCHEMA = "edgemask.bench/1"
 # The frame of every figure: 640×480, as a camera gives it, with so many people in it that no count is an accident.
 FRAME, PEOPLE, HEADLINE = (640, 480), (0, 1, 5, 10, 20), 10
-STAGES = ("letterbox", "trunk", "proposals", "box", "mask", "records")
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,9 @@ class Ages(Sink):
 def ages(spec: dict) -> dict:
     """{"age_ms" [one a frame], "seconds", "dropped"} of some seconds of the live loop.
 
-    spec: "bundle", "engine", "threads", "camera" (a file plays at its own pace), "seconds". Raises SourceError.
+    spec: "bundle", "engine", "threads", "dense", "camera" (a file plays at its own pace), "seconds". Raises SourceError.
     """
-    model = edgemask.load(spec["bundle"], spec["engine"], spec["threads"])
+    model = edgemask.load(spec["bundle"], spec["engine"], spec["threads"], spec["dense"])
     camera = open_camera(spec["camera"], input_size=(model.width, model.height), paced=Path(spec["camera"]).is_file())
     sink = Ages()
     loop = Loop(camera, model, [sink])

@@ -1,6 +1,5 @@
 """The card: a result on half a page of Markdown."""
 
-from edgemask.benchmarks.latency import STAGES
 from edgemask.benchmarks.latency.verdict import sentence
 
 SPREAD = ("min", "p50", "p90", "p99", "max", "mean")
@@ -23,6 +22,7 @@ def _lines(result):
     yield (
         f"\n{bundle['name']} {bundle['precision']} {width}×{height} (SHA-256 {bundle['sha256'][:12]}…), a "
         f"{work['frame'][0]}×{work['frame'][1]} frame with {work['people']} people and {work['proposals']} proposals, "
+        f"{'body parts, ' * ('dense' in work)}"
         f"from its pixels to COCO records; {result['time'][:10]}, {_mode(result['mode'])}.\n"
     )
     timed = [run for run in result["runs"] if run["latency"]]
@@ -72,8 +72,7 @@ def _ends(runs):
 def _stages(runs):
     yield "| ms, all frames | | " + " | ".join(SPREAD) + " | frames |\n|---|---|" + "---|" * (len(SPREAD) + 1)
     for run in runs:
-        for stage in (*STAGES, "total"):
-            found = run["latency"]["ms"][stage]
+        for stage, found in run["latency"]["ms"].items():
             cells = [f"{found[key]:.2f}" for key in SPREAD]
             yield f"| {name(run)} | {'end to end' if stage == 'total' else stage} | {' | '.join(cells)} | {found['count']} |"
 

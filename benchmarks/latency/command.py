@@ -37,7 +37,7 @@ def main(arguments) -> int:
     bundle = Bundle(options.bundle)
     engines = bundle.engines() if options.engine == "all" else [choose(bundle, options.engine)]
     accuracy = _prepare(bundle, engines, options)
-    result = measure(device, bundle, engines, options.threads, _mode(options), options.camera)
+    result = measure(device, bundle, engines, options.threads, _mode(options), options.camera, options.dense)
     result["accuracy"] = accuracy
     print(json.dumps(result) if options.json else card(result))
     paths = write(options.output or Path("edgemask-bench", f"{_slug(result['device'])}.json"), result)
@@ -47,7 +47,7 @@ def main(arguments) -> int:
 
 def _prepare(bundle, engines, options):
     """Everything that can be wrong with the options, before minutes go by; the accuracy by engine."""
-    models = {engine: Model(bundle, engine) for engine in engines}
+    models = {engine: Model(bundle, engine, dense=options.dense) for engine in engines}
     if options.camera:
         open_camera(options.camera, paced=Path(options.camera).is_file()).close()
     if not options.coco:
@@ -81,6 +81,7 @@ def _options(arguments):
     )  # fmt: skip
     it.add_argument("--bundle", default=SHIPPED, metavar="FILE", help="default: the shipped person model")
     it.add_argument("--engine", choices=(*ENGINE_NAMES, "all"), default="auto", help=f"{ENGINE_HELP}; all: each one, in turn")
+    it.add_argument("--dense", action="store_true", help="find body parts, too")
     it.add_argument("--threads", type=_threads, default=[default_threads()], metavar="N,N …", help="default: all cores but one")
     long = it.add_mutually_exclusive_group()
     long.add_argument("--quick", action="store_true",

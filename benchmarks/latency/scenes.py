@@ -10,6 +10,7 @@ from edgemask.detections import Detections
 from edgemask.engines import Engine
 from edgemask.errors import OptionError
 from edgemask.letterbox import content_size, letterbox
+from edgemask.manifest import DENSE
 from edgemask.model import Model
 
 LEVEL = 1  # of the pyramid, whose anchors become the proposals
@@ -43,18 +44,18 @@ class Scenes:
     10
 
     On one level the trunk's objectness is replaced so that anchors that hardly overlap come first, the box head's
-    scores so that N of them are people, and the mask head's logits so that each is round. All networks run as ever.
+    scores so that N of them are people, the mask head's logits so that each is round, and the dense head's so that each has
+    all 24 parts. All networks run as ever.
     """
 
     def __init__(self, model: Model):
         self.model = model
         self.rgb = photograph()
-        self.trunk, self.box, self.mask = (Told(engine) for engine in model.engines.values())
-        model.engines = {"trunk": self.trunk, "box": self.box, "mask": self.mask}
+        model.engines = self.told = {stage: Told(engine) for stage, engine in model.engines.items()}
         image, _ = letterbox(self.rgb, model.width, model.height, model.pad)
         content = content_size(FRAME, (model.width, model.height))
         self._propose(content)
-        self.proposals = boxes.clip(model.proposals(self.trunk(image[None])), *content)
+        self.proposals = boxes.clip(model.proposals(self.told["trunk"](image[None])), *content)
         order = -np.arange(len(self.proposals), dtype=np.float32)
         self.apart = boxes.nms(self.proposals, order, model.limits["nms"], model.limits["keep"])
 
@@ -68,8 +69,11 @@ class Scenes:
         scores[:, 0] = high
         scores[self.apart[:people], :2] = low, high
         deltas = self.model.tensors["box_deltas"]
-        self.box.outputs = {"box_scores": scores, "box_deltas": _nothing(deltas, len(self.proposals))}
-        self.mask.outputs = {"mask_logits": _round(self.model.tensors["mask_logits"], people)}
+        self.told["box"].outputs = {"box_scores": scores, "box_deltas": _nothing(deltas, len(self.proposals))}
+        self.told["mask"].outputs = {"mask_logits": _round(self.model.tensors["mask_logits"], people)}
+        if DENSE in self.told:
+            names = ("dense_parts", "dense_u", "dense_v")
+            self.told[DENSE].outputs = {name: _tiled(self.model.tensors[name], people) for name in names}
 
     def look(self) -> Detections:
         """One frame, from its pixels to what is found."""
@@ -82,7 +86,7 @@ class Scenes:
         stride = self.model.width // info.shape[2]
         # Every other cell's square anchor: neighbours have an IoU of a third, below any threshold of NMS.
         scores[:, : content[1] // stride : 2, : content[0] // stride : 2, info.shape[3] // 2] = high
-        self.trunk.outputs = {info.name: scores, deltas.name: _nothing(deltas, 1)}
+        self.told["trunk"].outputs = {info.name: scores, deltas.name: _nothing(deltas, 1)}
 
 
 def _ends(info: TensorInfo):
@@ -95,6 +99,19 @@ def _round(info, count):
     y, x = np.mgrid[:side, :side] - (side - 1) / 2
     grid = np.where(x**2 + y**2 < (0.4 * side) ** 2, high, low).astype(info.dtype)
     return np.repeat(np.repeat(grid[None, :, :, None], count, axis=0), info.shape[3], axis=3)
+
+
+def _tiled(info, count):
+    """Parts 1 to 24 in six rows of four, U and V from 0 to 1 across and down all of them."""
+    low, high = _ends(info)
+    side, channels = info.shape[1], info.shape[3]
+    y, x = np.mgrid[:side, :side] / side
+    if info.name == "dense_parts":
+        tile = 1 + (6 * y).astype(int) * 4 + (4 * x).astype(int)
+        grid = np.where(tile[..., None] == np.arange(channels), high, low)
+    else:
+        grid = np.repeat((low + (high - low) * (x if info.name == "dense_u" else y))[..., None], channels, axis=2)
+    return np.repeat(grid.astype(info.dtype)[None], count, axis=0)
 
 
 def _nothing(info, count):

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from datetime import UTC, datetime
 
-from edgemask.benchmarks.latency import FRAME, HEADLINE, PEOPLE, SCHEMA, STAGES, Mode
+from edgemask.benchmarks.latency import FRAME, HEADLINE, PEOPLE, SCHEMA, Mode
 from edgemask.benchmarks.latency import figures as statistic
 from edgemask.benchmarks.latency.facts import facts
 from edgemask.benchmarks.latency.sampler import Sampler
@@ -27,14 +27,14 @@ class WorkerError(EdgemaskError, RuntimeError):
     exit_code = 1
 
 
-def measure(device: Device, bundle: Bundle, engines, threads, mode: Mode, camera: str | None = None) -> dict:
+def measure(device: Device, bundle: Bundle, engines, threads, mode: Mode, camera: str | None = None, dense=False) -> dict:
     """The result, as the schema has it, but for its accuracy; raises WorkerError.
 
     Every engine and number of threads gets `mode.processes` processes, in turn, so that what happens on the machine
     happens to all of them.
     """
     known, configurations = facts(device), [(engine, count) for engine in engines for count in threads]
-    spec = {"bundle": str(bundle.path), "seconds": mode.seconds, "camera": None}
+    spec = {"bundle": str(bundle.path), "dense": dense, "seconds": mode.seconds, "camera": None}
     found = [[] for _ in configurations]
     ages = [None] * len(configurations)
     jobs = [index for _ in range(mode.processes) for index in range(len(configurations))]
@@ -51,11 +51,11 @@ def measure(device: Device, bundle: Bundle, engines, threads, mode: Mode, camera
         for index, (engine, count) in enumerate(configurations)
     ]  # fmt: skip
     noise = max(run["latency"]["noise_percent"] for run in runs)
-    return {**head(known, bundle), "mode": vars(mode), "runs": runs, "timeline": sampler.samples,
+    return {**head(known, bundle, dense), "mode": vars(mode), "runs": runs, "timeline": sampler.samples,
             "verdict": verdict(known, sampler.samples, mode, noise)}  # fmt: skip
 
 
-def head(known: dict, bundle: Bundle) -> dict:
+def head(known: dict, bundle: Bundle, dense: bool = False) -> dict:
     """What any result begins with: the machine, the model, the work of a frame."""
     manifest = bundle.manifest
     return {
@@ -63,7 +63,8 @@ def head(known: dict, bundle: Bundle) -> dict:
         "bundle": {"name": manifest["name"], "precision": manifest["precision"],
                    "input": [manifest["input"]["width"], manifest["input"]["height"]],
                    "sha256": hashlib.sha256(bundle.path.read_bytes()).hexdigest()},
-        "workload": {"frame": list(FRAME), "people": HEADLINE, "proposals": manifest["proposals"]["keep"]},
+        "workload": {"frame": list(FRAME), "people": HEADLINE, "proposals": manifest["proposals"]["keep"],
+                     **({"dense": True} if dense else {})},
     }  # fmt: skip
 
 
@@ -104,7 +105,7 @@ def _of(samples, index):
 
 
 def _latency(processes, samples, age) -> dict:
-    every = {stage: [value for one in processes for value in one["ms"][stage]] for stage in (*STAGES, "total")}
+    every = {stage: [value for one in processes for value in one["ms"][stage]] for stage in processes[0]["ms"]}
     p50 = statistic.between([statistics.median(one["ms"]["total"]) for one in processes])
     resident = [sample["rss_mib"] for sample in samples if sample["rss_mib"] is not None]
     return {

@@ -13,11 +13,14 @@ from edgemask.video_file import writing_video
 
 
 class Overlays(Sink):
-    """Each still as `STEM.overlay.jpg`, a clip as `STEM.overlay.webm` that appears when it is whole."""
+    """Each still as `STEM.overlay.jpg`, a clip as `STEM.overlay.webm` that appears when it is whole.
 
-    def __init__(self, folder):
+    paint: frame and detections into a picture, as `painting.painter` gives it.
+    """
+
+    def __init__(self, folder, paint=draw.overlay):
         super().__init__()
-        self.folder, self.names, self.video = folder, Names(folder, "overlay"), None
+        self.paint, self.folder, self.names, self.video = paint, folder, Names(folder, "overlay"), None
         self.stack = contextlib.ExitStack()
 
     def __str__(self):
@@ -28,7 +31,7 @@ class Overlays(Sink):
 
     def write(self, frame, detections):
         """Draw the detections on the frame and keep the result; raises OutputError."""
-        picture = draw.overlay(frame.rgb, detections)
+        picture = self.paint(frame.rgb, detections)
         if frame.fps is None:
             self._write_still(self.names(frame.source, ".jpg"), picture)
             return

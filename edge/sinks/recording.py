@@ -14,14 +14,14 @@ class Recording(Sink):
     """`STEM.overlay/20261124T101500Z.webm` and so on, a new file every `seconds` and after every gap.
 
     Each plays at the speed of life, ten frames a second whatever came in between, and appears when it is whole:
-    a power cut costs the one that was being written. Nothing is ever deleted.
+    a power cut costs the one that was being written. Nothing is ever deleted. paint: as of `Overlays`.
     """
 
     FPS, GAP = 10.0, 2.0
 
-    def __init__(self, folder, seconds: float = 10.0):
+    def __init__(self, folder, seconds: float = 10.0, paint=draw.overlay):
         super().__init__()
-        self.folder, self.seconds, self.names = folder, seconds, Names(folder, "overlay")
+        self.paint, self.folder, self.seconds, self.names = paint, folder, seconds, Names(folder, "overlay")
         self.stack, self.append, self.start, self.size, self.written = contextlib.ExitStack(), None, 0.0, None, 0
 
     def __str__(self):
@@ -40,7 +40,7 @@ class Recording(Sink):
             self._begin(frame, now)
             due = 1
         if due > 0:
-            picture = draw.overlay(frame.rgb, detections)
+            picture = self.paint(frame.rgb, detections)
             for _ in range(due):
                 self.append(picture)
             self.written += due

@@ -1,4 +1,4 @@
-"""edgemask demo: masks on a picture and on a clip made from it."""
+"""edgemask demo: masks, or body parts, on a picture and on a clip made from it."""
 
 import sys
 from pathlib import Path
@@ -11,6 +11,7 @@ from edgemask import pictures
 from edgemask.arguments import parser
 from edgemask.bundle import SHIPPED
 from edgemask.cameras import open_camera
+from edgemask.painting import painter
 from edgemask.sinks.jsonl import JsonLines
 from edgemask.sinks.overlay import Overlays
 from edgemask.verbs.run import segment
@@ -25,13 +26,15 @@ def main(arguments) -> int:
     """The verb."""
     it = parser("demo", "Segment a picture and a clip that come with edgemask.", "edgemask demo")
     it.add_argument("--out", default=Path("edgemask-demo"), type=Path, metavar="DIR", help="default edgemask-demo")
+    it.add_argument("--dense", action="store_true", help="show body parts")
+    it.add_argument("--bundle", default=SHIPPED, metavar="FILE", help="default: the shipped person model")
     options = it.parse_args(arguments)
-    model = edgemask.load()
+    model, paint = edgemask.load(options.bundle, dense=options.dense), painter("parts" if options.dense else "masks")
     clip = options.out / "astronaut-clip.mp4"
     pan_and_zoom(pictures.read(ASTRONAUT), clip)
     for source in (ASTRONAUT, clip):
         records = JsonLines(options.out / f"{source.stem}.jsonl")
-        overlays = Overlays(options.out)
+        overlays = Overlays(options.out, paint)
         segment(open_camera(source), model, [records, overlays])
         print(f"open {overlays.paths[0]}", file=sys.stderr)
     return 0

@@ -1,4 +1,4 @@
-"""edgemask evaluate: box and mask AP of bundles and engines on a COCO set, side by side."""
+"""edgemask evaluate: box and mask AP, or body parts, of bundles and engines on a COCO set, side by side."""
 
 import json
 import math
@@ -9,6 +9,7 @@ from edgemask.arguments import ENGINE_HELP, ENGINE_NAMES, count, parser, points
 from edgemask.bundle import Bundle, float_sibling
 from edgemask.errors import BundleError
 from edgemask.evaluate import KINDS, METRICS, difference, evaluate
+from edgemask.evaluate_dense import evaluate_dense
 from edgemask.model import Model
 from edgemask.progress import progress
 
@@ -16,9 +17,9 @@ from edgemask.progress import progress
 def main(arguments) -> int:
     """The verb."""
     options = _options(arguments)
-    found = {}
+    measure, found = evaluate_dense if options.dense else evaluate, {}
     for name, model in _models(options).items():
-        found[name] = evaluate(
+        found[name] = measure(
             model, options.coco, options.images, options.limit, lambda ids, name=name: progress(ids, name)
         )
     gaps = _gaps(found)
@@ -26,10 +27,10 @@ def main(arguments) -> int:
         results = {name: one.summary for name, one in found.items()}
         print(json.dumps({"results": results, "differences": gaps}, indent=2))
     else:
-        print("\n".join([*_table(found), *_gap_lines(gaps)]))
+        print("\n".join([*(_dense_table if options.dense else _table)(found), *_gap_lines(gaps)]))
     beyond = [gap for gap in gaps if gap["low"] > options.bound or gap["high"] < -options.bound]
     for gap in beyond:
-        print(f"{gap['kind']} AP of {gap['one']} is more than {options.bound} from {gap['other']}'s", file=sys.stderr)
+        print(f"{_title(gap['kind'])} of {gap['one']} is more than {options.bound} from {gap['other']}'s", file=sys.stderr)
     return 1 if beyond else 0
 
 
@@ -46,7 +47,7 @@ def _models(options):
         precision = bundle.manifest["precision"]
         engines = bundle.engines() if options.engine == "all" or precision == "float" else [options.engine]
         for engine in engines:
-            model = Model(bundle, engine, options.threads)
+            model = Model(bundle, engine, options.threads, options.dense)
             label = f"{bundle.path.stem} {precision} {model.engine}"
             models[label if label not in models else f"{bundle.path} {precision} {model.engine}"] = model
     return models
@@ -57,7 +58,7 @@ def _gaps(found):
     (first, reference), *others = found.items()
     gaps = []
     for name, one in others:
-        for kind in KINDS:
+        for kind in reference.resampled:
             gap, low, high = (round(value, 2) for value in difference(one, reference, kind))
             gaps.append({"one": name, "other": first, "kind": kind, "difference": gap, "low": low, "high": high})
     return gaps
@@ -74,20 +75,43 @@ def _table(found):
             yield f"{name:{wide}}{kind:6}" + "".join(f"{one.summary[kind][metric]:7.1f}" for metric in METRICS)
 
 
+def _dense_table(found):
+    one = next(iter(found.values())).summary
+    width, height = one["input"]
+    yield f"{one['set']}, {one['pictures']} pictures, input {width}x{height} letterbox; points of 100, 95 % interval over pictures"
+    for name, each in found.items():
+        summary = each.summary
+        yield f"{name}: {summary['found']} of {summary['people']} people found"
+        for kind, figure in summary["figures"].items():
+            yield f"  {kind:30}{figure['value']:7.2f} ({figure['low']:.2f} to {figure['high']:.2f})"
+        for point, row in summary["keypoints"].items():
+            shares = [f"{100 * row[key] / max(row['seen'], 1):5.1f} %" for key in ("right", "any_side")]
+            yield (f"  {point:15}{shares[0]} in part ({row['low']:.1f} to {row['high']:.1f}), {shares[1]} of any side; "
+                   f"{row['seen']} of {row['visible']} on people found")  # fmt: skip
+        for part, iou in summary["parts"].items():
+            yield f"  {part:25}IoU {iou:5.1f}"
+
+
+def _title(kind):
+    return f"{kind} AP" if kind in KINDS else kind
+
+
 def _gap_lines(gaps):
     for gap in gaps:
         interval = f"95 % interval {gap['low']:+.2f} to {gap['high']:+.2f}, paired bootstrap over pictures"
-        yield f"{gap['one']} less {gap['other']}: {gap['kind']} AP {gap['difference']:+.2f} ({interval})"
+        yield f"{gap['one']} less {gap['other']}: {_title(gap['kind'])} {gap['difference']:+.2f} ({interval})"
 
 
 def _options(arguments):
     it = parser(
-        "evaluate", "Measure box and mask AP with pycocotools, several bundles or engines side by side.",
+        "evaluate", "Measure box and mask AP with pycocotools, or body parts, several bundles or engines side by side.",
         "edgemask evaluate person-320.edgemask --coco val.json --images val/ --float --engine all",
     )  # fmt: skip
     it.add_argument("bundles", nargs="+", type=Path, metavar="BUNDLE")
     it.add_argument("--coco", required=True, metavar="COCO.json", help="annotations to measure against")
     it.add_argument("--images", metavar="DIR", help="their pictures (default: the folder named as the json)")
+    it.add_argument("--dense", action="store_true",
+                    help="measure body parts: against IUV pictures (images[].iuv), keypoints, or both, whatever the json has")  # fmt: skip
     it.add_argument("--float", action="store_true", help="measure each bundle's float reference beside it too")
     it.add_argument("--engine", choices=(*ENGINE_NAMES, "all"), default="auto", help=f"{ENGINE_HELP}; all: each one")
     it.add_argument("--bound", type=points, default=math.inf, metavar="POINTS",

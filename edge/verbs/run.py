@@ -54,9 +54,12 @@ def prepare(options) -> tuple:
             raise OptionError(f"--mqtt is for cameras: --paced plays a video as if it were one, and {options.source} is not played so")
         if options.track and source.stills:
             raise OptionError(f"--track is for videos and cameras: the pictures of {options.source} are not one after the other")
-        model = edgemask.load(options.bundle, options.engine, options.threads)
+        model = edgemask.load(options.bundle, options.engine, options.threads, options.dense)
         if options.score < (lowest := model.limits["score"]):
             raise OptionError(f"--score {options.score:g} is below {lowest:g}, the lowest that {model.bundle.path.name} finds")
+        # The heads need not run on what nobody will see; a tracker looks at half the score, too.
+        tracked = options.track or options.mqtt
+        model.limits = {**model.limits, "score": max(lowest, options.score / 2 if tracked else options.score)}
         return model, source, sinks_for(options, source.live, model.bundle.classes)
 
 
@@ -89,15 +92,18 @@ def _summarise(loop):
 
 def sinks_for(options, live: bool, classes) -> list:
     """The sinks the options ask for, given the bundle's classes; records on standard output when they ask for none."""
+    from edgemask.painting import painter
+    from edgemask.sinks.maps import IuvMaps, SemanticMaps
     from edgemask.sinks.mqtt_options import mqtt_from
     from edgemask.sinks.overlay import Overlays
     from edgemask.sinks.recording import Recording
-    from edgemask.sinks.semantic import SemanticMaps
     from edgemask.sinks.systemd import from_environment
 
     sinks = [_records(target, live, options.max_size) for target in options.jsonl]
-    sinks += [Recording(options.out) if live else Overlays(options.out)] if options.overlay else []
-    sinks += [SemanticMaps(options.out)] if options.semantic else []
+    if options.overlay:
+        paint = painter(options.draw)
+        sinks += [Recording(options.out, paint=paint) if live else Overlays(options.out, paint)]
+    sinks += [kind(options.out) for kind, wanted in ((SemanticMaps, options.semantic), (IuvMaps, options.iuv)) if wanted]
     sinks += mqtt_from(options, classes) + web_from(options)
     return from_environment() + (sinks or [_records("-", live, None)])
 
@@ -113,6 +119,10 @@ def _records(target, live, rotate):
 
 def _check(options):
     check_mqtt(options)
+    if options.draw and not options.overlay:
+        raise OptionError("--draw says what --overlay shows, which is not given")
+    options.dense |= options.iuv or options.draw not in (None, "masks")
+    options.draw = options.draw or ("parts" if options.dense else "masks")
     files = {target: Path(target).resolve() for target in options.jsonl if target != "-" and not target.startswith(PREFIXES)}
     places = [files.get(target, target) for target in options.jsonl]
     if options.max_size and not files:
@@ -139,6 +149,7 @@ def read_options(arguments):
     it.add_argument("--fps", type=rate, metavar="N", help="look at no more than N frames of a camera a second")
     it.add_argument("--gate", action="store_true", help="while nothing moves, repeat the last result instead of looking again")
     it.add_argument("--track", action="store_true", help="give everybody an id that stays from frame to frame")
+    it.add_argument("--dense", action="store_true", help="find the parts of bodies and their surface coordinates, too")
     camera_options(it)
     out = it.add_argument_group("results")
     out.add_argument("--jsonl", action="append", default=[], metavar="FILE|-|unix:PATH|tcp:HOST:PORT",
@@ -147,6 +158,11 @@ def read_options(arguments):
                      help="begin a new FILE after SIZE, for example 100M, and keep FILE.1 (the newest) to FILE.5")  # fmt: skip
     out.add_argument("--overlay", action="store_true", help="draw masks, boxes, classes and scores")
     out.add_argument("--semantic", action="store_true", help="write class maps: 8-bit PNG, 0 background, else category id")
+    out.add_argument("--draw", metavar="masks|parts|uv|PICTURE",
+                     help="what --overlay shows: masks, body parts (the default with --dense), lines of equal U and V, or a "
+                          "picture as a texture on people; all but masks turn --dense on")  # fmt: skip
+    out.add_argument("--iuv", action="store_true",
+                     help="write IUV maps, 8-bit RGB PNG: part, U · 255, V · 255; turns --dense on")  # fmt: skip
     out.add_argument("--out", default=Path("edgemask-out"), type=Path, metavar="DIR",
                      help="folder for pictures and videos (default edgemask-out)")  # fmt: skip
     mqtt_options(it)

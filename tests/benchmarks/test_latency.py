@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import edgemask
-from edgemask.benchmarks.latency import PEOPLE, QUICK, STAGES, Mode, command, figures, session
+from edgemask.benchmarks.latency import PEOPLE, QUICK, Mode, command, figures, session
 from edgemask.benchmarks.latency.card import card
 from edgemask.benchmarks.latency.facts import FACTS, facts
 from edgemask.benchmarks.latency.page import page
@@ -132,13 +132,25 @@ def test_a_result_of_this_machine(bench, astronaut, astronaut_path, tmp_path):
         found = run["latency"]
         assert found["load_ms"]["median"] > 0 and found["first_ms"]["median"] > 0 and found["frame_age"]["ms"]["min"] > 0
         assert sum(found["histogram"]["counts"]) == found["ms"]["total"]["count"]
-        assert sum(found["ms"][stage]["mean"] for stage in STAGES) <= found["ms"]["total"]["mean"] * 1.01
+        assert list(found["ms"]) == ["letterbox", "trunk", "proposals", "box", "mask", "records", "total"]
+        *stages, total = (one["mean"] for one in found["ms"].values())
+        assert sum(stages) <= total * 1.01
         assert found["people"]["counts"] == list(PEOPLE) and 0 < found["cpu_cores"] < os.cpu_count() + 0.5
         assert 50 < found["rss_mib"]["mean"] <= found["rss_mib"]["peak"] + 1
     assert {"load", "steady", "people", "camera"} <= {sample["phase"] for sample in result["timeline"]}
     assert about(result, "too short (1 × 1 s, a quick run is 5 × 10 s)") and not result["verdict"]["comparable"]
     html = path.with_suffix(".html").read_text()
     assert html.count("<svg") >= 4 and "http" not in html and "src=" not in html and "not comparable" in html
+
+
+def test_body_parts_cost_a_stage_of_their_own(bench, dense_bundle, tmp_path, capsys):
+    result, path = bench(Device(), "--dense", "--engine", "tflite", "--bundle", str(dense_bundle))
+    (run,) = result["runs"]
+    assert list(run["latency"]["ms"])[4:6] == ["mask", "dense"] and run["latency"]["ms"]["dense"]["min"] > 0.5
+    assert result["workload"]["dense"] is True and "50 proposals, body parts, from its" in path.with_suffix(".md").read_text()
+    plain = saved(tmp_path, "plain", result, workload={**result["workload"], "dense": None})
+    assert main(["compare", "--anyway", plain]) == 2 and "$.workload.dense" in capsys.readouterr().err
+    assert main(["bench", "--dense", *LOOK]) == 2 and "has no dense head" in capsys.readouterr().err
 
 
 def test_a_program_on_every_core_is_told(bench):

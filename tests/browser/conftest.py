@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import edgemask
 from edgemask.cameras import FakeCamera, open_camera
 from edgemask.loop import Loop
 from edgemask.sinks.sink import Sink
@@ -87,6 +88,12 @@ def panned(tmp_path_factory, astronaut):
 @pytest.fixture
 def live(panned, model):
     with Live(panned, model) as live:
+        yield live
+
+
+@pytest.fixture
+def dense_live(panned, dense_bundle):
+    with Live(panned, edgemask.load(dense_bundle, threads=1, dense=True)) as live:
         yield live
 
 

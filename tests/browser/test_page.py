@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from edgemask.draw import OPACITY, colour
+from edgemask.painting import COLOURS
+from edgemask.painting import OPACITY as PARTS
 
 pytestmark = pytest.mark.browser
 
@@ -91,6 +93,27 @@ def test_a_moving_picture_with_masks_and_each_switch(browser, live, artefacts):
     assert np.abs(edge - np.array(colour(int(people.track_ids[0])))).max(axis=1).min() < 40
     assert driver.get_log("browser") == []
     assert driver.execute_script("return performance.getEntriesByType('resource').length") == 0
+
+
+def test_body_parts_have_their_colours_and_a_switch(browser, dense_live, artefacts):
+    driver = browser(dense_live.link)
+    until(lambda: dense_live.kept.results and number(driver) and number(driver) > 2)
+    driver.save_screenshot(str(artefacts / "parts.png"))
+    press(driver, "b")
+    shown, rgb, people = canvas(driver, dense_live)
+    labels = people.iuv()[..., 0]
+    inside = (labels > 0) & (cv2.erode(labels, np.ones((5, 5))) == cv2.dilate(labels, np.ones((5, 5))))
+    assert inside.sum() > 1000 and len(np.unique(labels[inside])) > 5
+    assert off(shown[inside], (1 - PARTS) * rgb[inside] + PARTS * COLOURS[labels[inside]]) < 8 < 20 < off(shown[inside], rgb[inside])
+    press(driver, "d", "m")
+    shown, rgb, people = canvas(driver, dense_live)
+    assert off(shown, rgb) < 6 and driver.get_log("browser") == []
+
+
+def test_without_the_dense_head_no_switch_for_parts(browser, live):
+    driver = browser(live.link)
+    next_frame(driver)
+    assert not driver.find_element("id", "parts").is_displayed()
 
 
 def test_the_figures_are_the_records(browser, live):

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -21,6 +22,7 @@ from edgemask.cli import main  # noqa: E402
 from edgemask.convert import export, kernels  # noqa: E402
 from edgemask.convert.checkpoint import load_checkpoint  # noqa: E402
 from edgemask.convert.quantise import write_qdq  # noqa: E402
+from edgemask.engines.litert import LiteRtEngine  # noqa: E402
 from edgemask.errors import ConversionError  # noqa: E402
 from edgemask.letterbox import letterbox  # noqa: E402
 
@@ -190,3 +192,58 @@ def test_the_astronaut_is_the_same_person_in_float_and_int8(converted, astronaut
     assert np.abs(int8.boxes - exact.boxes).max() < 12
     one, other = int8.masks()[0], exact.masks()[0]
     assert (one & other).sum() / (one | other).sum() > 0.93
+
+
+def test_the_dense_head_is_integer_only_with_a_scale_for_each_output(dense_bundle):
+    bundle = edgemask.Bundle(dense_bundle)
+    counts = kernels.count(bundle.read("dense", "onnx"))
+    assert counts["int8"]["QLinearConv"] == 13 and not counts["float"]
+    taken, total, partitions = LiteRtEngine(bundle.read("dense", "tflite")).delegated()
+    assert taken == total == 15 and partitions == 1
+    for engine, shift in (("onnx", 0), ("tflite", -128)):
+        rois, (parts, u, v) = bundle.tensors("dense", engine)
+        assert (rois.scale, rois.shape) == (bundle.tensors("trunk", engine)[1][0].scale, ("N", 14, 14, 96))
+        assert [one.name for one in (parts, u, v)] == ["dense_parts", "dense_u", "dense_v"]
+        assert [(one.scale, one.zero_point) for one in (u, v)] == [(pytest.approx(1 / 255), shift)] * 2 and parts.scale != u.scale
+
+
+@pytest.fixture(scope="module")
+def dense_float(dense_checkpoint):
+    path = dense_checkpoint.with_name("person-dense-float.edgemask")
+    assert main(["convert", str(dense_checkpoint), "--float", "-o", str(path)]) == 0
+    return path
+
+
+def test_the_dense_head_is_near_float_and_the_engines_bit_equal(dense_bundle, dense_float, astronaut):
+    engines = {engine: edgemask.load(dense_bundle, engine, dense=True) for engine in ("onnx", "tflite")}
+    found = agreement(edgemask.load(dense_float, dense=True), engines, [astronaut, astronaut[:, ::-1].copy()])
+    assert len(found) == 17
+    for name in ("dense_parts", "dense_u", "dense_v"):
+        assert found[name]["steps"] == 0 and found[name]["equal"] == 1 and found[name]["onnx"]["sqnr_db"] > 15, found[name]
+
+
+@pytest.mark.calibration
+def test_a_whole_conversion_takes_the_dense_head_along(dense_checkpoint, three_classes, tmp_path, capsys):
+    out, pictures = tmp_path / "person.edgemask", three_classes[0].with_name("set")
+    report = ["--report", str(tmp_path / "report.html")]
+    assert main(["convert", str(dense_checkpoint), "--calibration", str(pictures), *report, "-o", str(out)]) == 0
+    assert "int8 dense for tflite: 15 int8" in capsys.readouterr().out
+    agreed = json.loads((tmp_path / "report.json").read_text())["agreement"]
+    for name in ("dense_parts", "dense_u", "dense_v"):
+        assert agreed[name]["equal"] == 1 and agreed[name]["tflite"]["sqnr_db"] > 20, name
+    for path in (out, tmp_path / "person-float.edgemask"):
+        assert edgemask.load(path, dense=True).bundle.manifest["roi"]["dense"] == 14
+
+
+def test_a_dense_head_survives_being_saved_and_runs_like_torchs(dense_checkpoint):
+    network = load_checkpoint(dense_checkpoint).network
+    rois = np.random.default_rng(0).uniform(0, 3, (3, 96, 14, 14)).astype(np.float32)
+    stage = export.export_stages(network, 64, 64)[3]
+    with torch.inference_mode():
+        want = network.dense(torch.from_numpy(rois))
+    assert export.check_stage(stage, rois) < 1e-4 and [one.shape for one in want] == [(3, 25, 28, 28), *[(3, 24, 28, 28)] * 2]
+    session = onnxruntime.InferenceSession(stage.model.SerializeToString(), providers=["CPUExecutionProvider"])
+    parts, u, v = session.run(None, {"rois": rois})
+    np.testing.assert_allclose(parts, want[0], atol=1e-3)
+    np.testing.assert_allclose(u, want[1].clamp(0, 1), atol=1e-4)
+    np.testing.assert_allclose(v, want[2].clamp(0, 1), atol=1e-4)
