@@ -3,6 +3,7 @@
 import functools
 
 from edgemask.errors import MissingLibrary
+from edgemask.quiet import silent
 
 
 @functools.cache
@@ -15,8 +16,9 @@ def body_model():
     try:
         import warp
 
-        warp.config.quiet = True  # Its banner goes to standard output, where results are.
-        import anny
+        warp.config.log_level = warp.LOG_WARNING  # Its banner goes to standard output, where results are.
+        with silent():  # That there is no CUDA is no news here.
+            import anny
     except ImportError as error:
         raise MissingLibrary(f"the body model needs {error.name}: pip install 'edgemask[body]'") from error
     return anny.Anny()
