@@ -1,0 +1,167 @@
+"""Fitting the body to keypoints and masks, many people at once: SMPLify (Bogo et al. 2016, arXiv 1607.08128).
+
+Reprojection under a robust loss, joints within their limits and near their habits, a likely shape, and, where SMPLify has
+keypoints alone, the silhouette: skin off the mask pays for its distance, and so does mask far off any skin. Four ways to face
+are tried on the keypoints and the best is kept.
+"""
+
+import math
+from dataclasses import dataclass
+
+from edgemask.convert.body.reduced import PHENOTYPES, ReducedBody
+from edgemask.convert.body.targets import REACH, Targets
+
+STATURE = 1.62  # metres, of the body with every phenotype in its middle
+YAWS = (0.0, 0.5 * math.pi, math.pi, 1.5 * math.pi)
+KEYPOINT, OFF, BARE = 0.012, 0.015, 0.015  # boxes: what one unit of each loss is
+ROBUST = 4.0  # units, beyond which an error hardly pulls any more (Geman and McClure)
+
+
+@dataclass
+class Fit:
+    """B bodies, float32 tensors: base [B, 3, 3] and turn [B, 3], rotation vector before it: the pelvis's rotation; angles [B, D];
+    camera [B, 3]: the pelvis's place across and down in boxes from the principal point, and the logarithm of its distance in
+    metres; shape [B, 6], phenotypes before a sigmoid."""
+
+    base: object
+    turn: object
+    angles: object
+    camera: object
+    shape: object
+
+    def root(self):
+        import roma
+
+        return roma.rotvec_to_rotmat(self.turn) @ self.base
+
+    def phenotypes(self):
+        return self.shape.sigmoid()
+
+    def translation(self, focal):
+        """Where the pelvis is in the camera's axes (x right, y down, z away), metres [B, 3]; focal [B] in boxes."""
+        import torch
+
+        depth = self.camera[:, 2].exp()
+        return torch.cat([self.camera[:, :2] * (depth / focal)[:, None], depth[:, None]], dim=1)
+
+    def __getitem__(self, rows) -> "Fit":
+        return Fit(*(getattr(self, name)[rows].detach() for name in self.__dataclass_fields__))
+
+
+def fit(body: ReducedBody, targets: Targets) -> Fit:
+    """The bodies of these people."""
+    found = _best_facing(body, targets)
+    _descend(body, targets, found, steps=130, rate=0.04, names=("turn", "angles", "camera"))
+    _descend(body, targets, found, steps=90, rate=0.03, names=("turn", "angles", "camera", "shape"))
+    return found
+
+
+def to_camera(points):
+    """The model's axes (x left, y back, z up of one who faces the camera) as the camera's: x right, y down, z away."""
+    import torch
+
+    return torch.stack([points[..., 0], -points[..., 2], points[..., 1]], dim=-1)
+
+
+def project(points, fit: Fit, targets: Targets):
+    """Points [B, N, 3] around the pelvis, in boxes around the box's middle: [B, N, 2]."""
+    at = to_camera(points) + fit.translation(targets.focal)[:, None]
+    return targets.focal[:, None, None] * at[..., :2] / at[..., 2:].clamp(min=0.05) + targets.principal[:, None]
+
+
+def _best_facing(body, targets):
+    """Each person as the best of the four ways to face, by keypoints alone."""
+    import torch
+
+    count = len(targets.focal)
+    several = targets[torch.arange(count).repeat(len(YAWS))]
+    start = _start(body, several, torch.tensor(YAWS).repeat_interleave(count))
+    losses = _descend(body, several, start, steps=70, rate=0.06, names=("turn", "angles", "camera"), silhouette=False)
+    best = losses.reshape(len(YAWS), count).argmin(dim=0)
+    return start[best * count + torch.arange(count)]
+
+
+def _start(body, targets, yaw):
+    import roma
+    import torch
+
+    count, up = len(yaw), torch.tensor([0.0, 0, 1])
+    seen = targets.weights > 0
+    trunk = targets.keypoints[:, 11:13].mean(dim=1) - targets.keypoints[:, 5:7].mean(dim=1)
+    roll = torch.where(seen[:, [5, 6, 11, 12]].all(dim=1), torch.atan2(-trunk[:, 0], trunk[:, 1]), torch.zeros(count))
+    # Clockwise in the picture is about the model's y, which points away from the camera.
+    base = roma.rotvec_to_rotmat(roll[:, None] * torch.tensor([0.0, 1, 0])) @ roma.rotvec_to_rotmat(yaw[:, None] * up)
+    depth = (targets.focal * STATURE / targets.stature).log()
+    shape = torch.zeros(count, PHENOTYPES)
+    shape[:, 1] = SHAPE_MEAN[1]
+    found = Fit(base, torch.zeros(count, 3), body.joints.mean.repeat(count, 1),
+                torch.stack([torch.zeros(count), torch.zeros(count), depth], dim=1), shape)  # fmt: skip
+    with torch.no_grad():
+        _, keypoints = body(found.root(), found.angles, found.phenotypes())
+        apart = (targets.keypoints - project(keypoints, found, targets)) * targets.weights[..., None]
+        found.camera[:, :2] = apart.sum(dim=1) / targets.weights.sum(dim=1, keepdim=True)
+    return found
+
+
+SHAPE_MEAN = (0.0, 0.7, 0.0, 0.0, 0.0, 0.0)  # An adult: anny's age 0.67 is a young one, 0.33 a child.
+
+
+def _descend(body, targets, fit, steps, rate, names, silhouette=True):
+    """Adam on some of the fit, in place; the last losses [B]."""
+    import torch
+
+    for name in names:
+        setattr(fit, name, getattr(fit, name).detach().requires_grad_())
+    moved = [getattr(fit, name) for name in names]
+    optimiser = torch.optim.Adam(moved, lr=rate, betas=(0.9, 0.98))
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps, rate / 10)
+    with torch.no_grad():
+        rest = body.rest(fit.phenotypes())
+    for _ in range(steps):
+        if "shape" in names:
+            rest = body.rest(fit.phenotypes())
+        points, keypoints = body.skin(body.rotations(fit.root(), fit.angles), rest)
+        losses = _keypoint_loss(keypoints, fit, targets) + _prior(body.joints, fit)
+        if silhouette:
+            losses = losses + _silhouette_loss(points, fit, targets)
+        optimiser.zero_grad()
+        losses.sum().backward()
+        optimiser.step()
+        schedule.step()
+    for name in names:
+        setattr(fit, name, getattr(fit, name).detach())
+    return losses.detach()
+
+
+def _robust(squares):
+    return squares / (1 + squares / ROBUST**2)
+
+
+def _keypoint_loss(keypoints, fit, targets):
+    apart = (project(keypoints, fit, targets) - targets.keypoints).square().sum(dim=-1)
+    return (targets.weights * _robust(apart / KEYPOINT**2)).sum(dim=1)
+
+
+def _silhouette_loss(points, fit, targets):
+    import torch
+    from torch.nn.functional import grid_sample
+
+    at = project(points, fit, targets)
+    off = grid_sample(targets.field, at[:, None] / REACH, align_corners=False, padding_mode="border")[:, 0, 0]
+    low, high = targets.frame[:, None, :2], targets.frame[:, None, 2:]
+    paying = targets.sight * ((at > low) & (at < high)).all(dim=-1)
+    off = (paying * _robust((off / OFF).square())).sum(dim=1) / paying.sum(dim=1).clamp(min=60)
+    with torch.no_grad():
+        nearest = torch.cdist(targets.outline, at).argmin(dim=-1)
+    bare = targets.outline - at.gather(1, nearest[..., None].expand(-1, -1, 2))
+    bare = (bare.square().sum(dim=-1) + 1e-8).sqrt() - 0.01
+    return 40 * off + 20 * _robust((bare.clamp(min=0) / BARE).square()).mean(dim=1)
+
+
+def _prior(joints, fit):
+    import torch
+
+    over = (fit.angles - joints.high).clamp(min=0) + (joints.low - fit.angles).clamp(min=0)
+    habit = ((fit.angles - joints.mean) / joints.deviation).square().sum(dim=1)
+    shape = (fit.shape - torch.tensor(SHAPE_MEAN)).square().sum(dim=1)
+    return 0.5 * habit + (over / 0.05).square().sum(dim=1) + 2 * shape
