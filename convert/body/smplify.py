@@ -14,7 +14,10 @@ from edgemask.convert.body.targets import REACH, Targets
 STATURE = 1.62  # metres, of the body with every phenotype in its middle
 YAWS = (0.0, 0.5 * math.pi, math.pi, 1.5 * math.pi)
 KEYPOINT, OFF, BARE = 0.012, 0.015, 0.015  # boxes: what one unit of each loss is
-ROBUST = 4.0  # units, beyond which an error hardly pulls any more (Geman and McClure)
+FAR, CLOSE = 24.0, 8.0  # units, beyond which an error hardly pulls any more (Geman and McClure): at first, and then
+TRUNK = 0.1  # metres around the line from hips to shoulders where no elbow or wrist is
+SHAPE_MEAN = (0.0, 0.7, 0.0, 0.0, 0.0, 0.0)  # An adult: anny's age 0.67 is a young one, 0.33 a child.
+POSE = ("turn", "angles", "camera")
 
 
 @dataclass
@@ -50,10 +53,24 @@ class Fit:
 
 def fit(body: ReducedBody, targets: Targets) -> Fit:
     """The bodies of these people."""
-    found = _best_facing(body, targets)
-    _descend(body, targets, found, steps=130, rate=0.04, names=("turn", "angles", "camera"))
-    _descend(body, targets, found, steps=90, rate=0.03, names=("turn", "angles", "camera", "shape"))
+    import torch
+
+    count = len(targets.focal)
+    several = targets[torch.arange(count).repeat(len(YAWS))]
+    found = _start(body, several, torch.tensor(YAWS).repeat_interleave(count))
+    found = _best(found, _descend(body, several, found, 70, 0.06, POSE, robust=FAR, silhouette=False), count, keep=2)
+    several = targets[torch.arange(count).repeat(2)]
+    found = _best(found, _descend(body, several, found, 90, 0.05, POSE, robust=CLOSE), count, keep=1)
+    _descend(body, targets, found, 110, 0.04, (*POSE, "shape"), robust=CLOSE)
     return found
+
+
+def _best(fit, losses, count, keep):
+    """Of several fits of each of `count` people those with the least losses, best first."""
+    import torch
+
+    order = losses.reshape(-1, count).argsort(dim=0)[:keep]
+    return fit[(order * count + torch.arange(count)).reshape(-1)]
 
 
 def to_camera(points):
@@ -67,18 +84,6 @@ def project(points, fit: Fit, targets: Targets):
     """Points [B, N, 3] around the pelvis, in boxes around the box's middle: [B, N, 2]."""
     at = to_camera(points) + fit.translation(targets.focal)[:, None]
     return targets.focal[:, None, None] * at[..., :2] / at[..., 2:].clamp(min=0.05) + targets.principal[:, None]
-
-
-def _best_facing(body, targets):
-    """Each person as the best of the four ways to face, by keypoints alone."""
-    import torch
-
-    count = len(targets.focal)
-    several = targets[torch.arange(count).repeat(len(YAWS))]
-    start = _start(body, several, torch.tensor(YAWS).repeat_interleave(count))
-    losses = _descend(body, several, start, steps=70, rate=0.06, names=("turn", "angles", "camera"), silhouette=False)
-    best = losses.reshape(len(YAWS), count).argmin(dim=0)
-    return start[best * count + torch.arange(count)]
 
 
 def _start(body, targets, yaw):
@@ -103,10 +108,7 @@ def _start(body, targets, yaw):
     return found
 
 
-SHAPE_MEAN = (0.0, 0.7, 0.0, 0.0, 0.0, 0.0)  # An adult: anny's age 0.67 is a young one, 0.33 a child.
-
-
-def _descend(body, targets, fit, steps, rate, names, silhouette=True):
+def _descend(body, targets, fit, steps, rate, names, robust, silhouette=True):
     """Adam on some of the fit, in place; the last losses [B]."""
     import torch
 
@@ -121,9 +123,9 @@ def _descend(body, targets, fit, steps, rate, names, silhouette=True):
         if "shape" in names:
             rest = body.rest(fit.phenotypes())
         points, keypoints = body.skin(body.rotations(fit.root(), fit.angles), rest)
-        losses = _keypoint_loss(keypoints, fit, targets) + _prior(body.joints, fit)
+        losses = _keypoint_loss(keypoints, fit, targets, robust) + _prior(body.joints, fit) + _overlap(keypoints)
         if silhouette:
-            losses = losses + _silhouette_loss(points, fit, targets)
+            losses = losses + _silhouette_loss(points, fit, targets, robust)
         optimiser.zero_grad()
         losses.sum().backward()
         optimiser.step()
@@ -133,16 +135,16 @@ def _descend(body, targets, fit, steps, rate, names, silhouette=True):
     return losses.detach()
 
 
-def _robust(squares):
-    return squares / (1 + squares / ROBUST**2)
+def _robust(squares, width):
+    return squares / (1 + squares / width**2)
 
 
-def _keypoint_loss(keypoints, fit, targets):
+def _keypoint_loss(keypoints, fit, targets, robust):
     apart = (project(keypoints, fit, targets) - targets.keypoints).square().sum(dim=-1)
-    return (targets.weights * _robust(apart / KEYPOINT**2)).sum(dim=1)
+    return (targets.weights * _robust(apart / KEYPOINT**2, robust)).sum(dim=1)
 
 
-def _silhouette_loss(points, fit, targets):
+def _silhouette_loss(points, fit, targets, robust):
     import torch
     from torch.nn.functional import grid_sample
 
@@ -150,12 +152,23 @@ def _silhouette_loss(points, fit, targets):
     off = grid_sample(targets.field, at[:, None] / REACH, align_corners=False, padding_mode="border")[:, 0, 0]
     low, high = targets.frame[:, None, :2], targets.frame[:, None, 2:]
     paying = targets.sight * ((at > low) & (at < high)).all(dim=-1)
-    off = (paying * _robust((off / OFF).square())).sum(dim=1) / paying.sum(dim=1).clamp(min=60)
+    off = (paying * _robust((off / OFF).square(), robust)).sum(dim=1) / paying.sum(dim=1).clamp(min=60)
     with torch.no_grad():
-        nearest = torch.cdist(targets.outline, at).argmin(dim=-1)
+        # Squares of distances less what all have in common; a limb out of sight explains no mask.
+        far = at.square().sum(dim=-1) + 9 * (targets.sight == 0)
+        nearest = (far[:, None] - 2 * targets.outline @ at.transpose(1, 2)).argmin(dim=-1)
     bare = targets.outline - at.gather(1, nearest[..., None].expand(-1, -1, 2))
     bare = (bare.square().sum(dim=-1) + 1e-8).sqrt() - 0.01
-    return 40 * off + 20 * _robust((bare.clamp(min=0) / BARE).square()).mean(dim=1)
+    return 60 * off + 40 * _robust((bare.clamp(min=0) / BARE).square(), robust).mean(dim=1)
+
+
+def _overlap(keypoints):
+    """Elbows and wrists within the trunk."""
+    shoulders, hips = keypoints[:, 5:7].mean(dim=1), keypoints[:, 11:13].mean(dim=1)
+    axis, joints = (hips - shoulders)[:, None], keypoints[:, 7:11] - shoulders[:, None]
+    along = ((joints * axis).sum(dim=-1) / axis.square().sum(dim=-1)).clamp(0, 1.1)
+    apart = ((joints - along[..., None] * axis).square().sum(dim=-1) + 1e-8).sqrt()
+    return ((TRUNK - apart).clamp(min=0) / 0.02).square().sum(dim=1)
 
 
 def _prior(joints, fit):
@@ -164,4 +177,6 @@ def _prior(joints, fit):
     over = (fit.angles - joints.high).clamp(min=0) + (joints.low - fit.angles).clamp(min=0)
     habit = ((fit.angles - joints.mean) / joints.deviation).square().sum(dim=1)
     shape = (fit.shape - torch.tensor(SHAPE_MEAN)).square().sum(dim=1)
-    return 0.5 * habit + (over / 0.05).square().sum(dim=1) + 2 * shape
+    # People stand and sit upright before cameras that are held level: their up leans little to or from the camera.
+    lean = fit.root()[:, 1, 2]
+    return 0.5 * habit + (over / 0.05).square().sum(dim=1) + shape + 0.5 * (lean / 0.3).square()

@@ -111,7 +111,7 @@ def _sight(seen, bones):
         if joints is None:
             values[bone] = 1.0
         elif bone[-2:] in (".L", ".R"):
-            values[bone] = float(all(seen[one + side] == 2 for one in joints))
+            values[bone] = float(all(seen[one + side] for one in joints))
         else:
             values[bone] = float(any(seen[one + one_side] for one in joints for one_side in (0, 1)))
     return np.array([values[bone] for bone in bones])
