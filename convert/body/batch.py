@@ -52,7 +52,8 @@ def scenes(work: Work, number: int, spent: Counter | None = None):
         with _timed(spent, "scenes"):
             staged = scene.stage(random, one, [next(everybody) for _ in one.people], photograph)
         with _timed(spent, "drawing"):
-            yield random, *_seen(renderer, staged)
+            staged, drawn = _seen(renderer, staged)
+        yield random, staged, drawn
 
 
 def _seen(renderer, staged) -> tuple[scene.Scene, Drawn]:

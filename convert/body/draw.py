@@ -196,7 +196,7 @@ def _worn(look):
 
 
 def _sun_clip(scene):
-    points = np.vstack([body.vertices[::20] for body in scene.bodies])
+    points = np.vstack([np.zeros((1, 3)), *(body.vertices[::20] for body in scene.bodies)])
     centre = (points.min(0) + points.max(0)) / 2
     radius = np.linalg.norm(points - centre, axis=1).max() + 0.1
     clip = np.eye(4)

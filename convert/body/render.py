@@ -1,6 +1,6 @@
 """Rendered people with exact masks, parts, U, V and keypoints: a dense label set that anyone can make again.
 
-    python -m edgemask.convert.body.render OUT --people 20000 --seed 0 [--backgrounds train.json] [--poses standing,sitting] [--sheet sheet.jpg]
+    python -m edgemask.convert.body.render OUT --people 20000 --seed 0 [--backgrounds train.json] [--poses standing,sitting]
 
 Writes OUT/people.json (COCO with `iuv` beside `file_name`), OUT/people/*.jpg and OUT/people_iuv/*.png (part, U·255, V·255), in batches of eight pictures
 until there are at least that many people. Picture n depends on the seed and n alone, so a run that was broken off goes on, and a larger --people adds to it.
@@ -132,7 +132,6 @@ def _main(arguments):
     it.add_argument("--poses", default=",".join(poses.FAMILIES), help="some of %(default)s")
     it.add_argument("--backgrounds", type=Path, metavar="COCO.json", help="photographs: its pictures that no annotation names (default: rooms alone)")
     it.add_argument("--workers", type=int, default=os.cpu_count(), metavar="N", help="processes (default %(default)s)")
-    it.add_argument("--sheet", type=Path, metavar="FILE", help="draw 64 of the people with their labels, and no set")
     it.add_argument("--json", action="store_true", help="print the figures as JSON")
     options = it.parse_args(arguments)
     if min(options.people, options.workers) < 1 or options.seed < 0:
