@@ -7,6 +7,7 @@ Writes OUT/fits.json (COCO, images[].iuv names the labels), OUT/fits/, OUT/fits_
 
 import argparse
 import json
+import os
 import shutil
 import sys
 from dataclasses import asdict, dataclass
@@ -168,6 +169,8 @@ def main(arguments=None) -> int:
     it.add_argument("out", type=Path, metavar="OUT")
     it.add_argument("--limit", type=int, metavar="N", help="only N people, drawn with a fixed seed")
     it.add_argument("--json", action="store_true", help="every person's quality, for programs")
+    # Read by OpenMP when torch loads it: threads that spin while they wait take the processor from whoever else has work.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         print(_run(it.parse_args(arguments)))
     except EdgemaskError as error:

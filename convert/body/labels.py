@@ -3,7 +3,7 @@
 import numpy as np
 
 from edgemask.convert.body.atlas import Atlas
-from edgemask.errors import MissingLibrary
+from edgemask.convert.body.draw import context
 
 NEAR, FAR = 0.05, 60.0  # metres
 VERTEX = """#version 330
@@ -20,20 +20,13 @@ void main() { found = vec4(round(chart.x), clamp(chart.yz, 0.0, 1.0), 1.0); }
 
 
 class LabelRenderer:
-    """Buffers and a program that are made once and draw any number of bodies; MissingLibrary without moderngl or EGL.
+    """Buffers and a program that are made once and draw any number of bodies.
 
     >>> part, u, v = LabelRenderer()(vertices, 500.0, (640, 480))
     """
 
     def __init__(self):
-        try:
-            import moderngl
-
-            self.gl = moderngl.create_context(standalone=True, backend="egl", require=330)
-        except ImportError as error:
-            raise MissingLibrary(f"drawing bodies needs {error.name}: pip install 'edgemask[body]'") from error
-        except Exception as error:
-            raise MissingLibrary("drawing bodies needs EGL: apt install libegl1 libgl1-mesa-dri libgles2") from error
+        self.gl = context()
         atlas = Atlas.load()
         self.corners = atlas.faces.reshape(-1)
         label = np.concatenate([np.repeat(atlas.part, 3)[:, None], atlas.uv.reshape(-1, 2)], axis=1).astype(np.float32)
