@@ -77,12 +77,12 @@ class Renderer:
     def _arrays(self, count):
         """Vertex arrays for so many bodies; a body's three programs read the same buffers."""
         while len(self.moving) < count:
-            moving = self.gl.buffer(reserve=len(Surface.load().vertex) * 7 * 4, dynamic=True)
+            moving = self.gl.buffer(reserve=len(Surface.load().vertex) * 8 * 4, dynamic=True)
             self.moving.append(moving)
             self.arrays.append({
-                "person": self._array("person", (moving, "3f 3f 1f", "place", "normal", "hair"), (self.fixed, "12x 3f 4f", "rest", "zone")),
-                "label": self._array("label", (moving, "3f 16x", "place"), (self.fixed, "3f 28x", "label")),
-                "shade": self._array("shade", (moving, "3f 16x", "place")),
+                "person": self._array("person", (moving, "3f 3f 2f", "place", "normal", "extra"), (self.fixed, "12x 3f 4f", "rest", "zone")),
+                "label": self._array("label", (moving, "3f 20x", "place"), (self.fixed, "3f 28x", "label")),
+                "shade": self._array("shade", (moving, "3f 20x", "place")),
             })  # fmt: skip
         return self.arrays[:count]
 
@@ -93,8 +93,8 @@ class Renderer:
         """The scene's picture and labels."""
         surface = Surface.load()
         arrays = self._arrays(len(scene.bodies))
-        for buffer, (vertices, normals, hair) in zip(self.moving, shown(scene)):
-            content = np.hstack([vertices, normals, hair[:, None]]).astype(np.float32)
+        for buffer, (vertices, normals, extra) in zip(self.moving, shown(scene)):
+            content = np.hstack([vertices, normals, extra])
             buffer.write(np.ascontiguousarray(content[surface.vertex]).tobytes())
         self.gl.enable(self.gl.DEPTH_TEST)
         found = self._labels(scene, arrays)
@@ -133,7 +133,7 @@ class Renderer:
         width, height = DETAIL * scene.camera.width, DETAIL * scene.camera.height
         light, eye = scene.light, scene.camera.position
         common = {"sun_clip": self._shadows(scene, arrays), "sun_way": light.way, "sun": light.sun, "sky": light.sky,
-                  "floor_light": light.floor_light, "eye": eye, "soft": light.soft, "clip": scene.camera.clip(), "sun_depth": 0}  # fmt: skip
+                  "floor_light": light.floor_light, "eye": eye, "contact": _contacts(scene), "soft": light.soft, "clip": scene.camera.clip(), "sun_depth": 0}  # fmt: skip
         self.colour.use()
         self.colour.viewport = (0, 0, width, height)
         self.colour.clear(depth=1)
@@ -193,6 +193,12 @@ def _worn(look):
     return {"skin": look.skin, "lips": look.lips, "iris": look.iris, "first": look.first, "second": look.second, "cloth": look.cloth,
             "cut": (look.waist, look.sleeve, look.trouser, look.neck), "cut2": (look.shoe, look.sock, look.opening, look.vee),
             "salt": look.salt, "beard": look.beard}  # fmt: skip
+
+
+def _contacts(scene):
+    """Where bodies are nearest to the floor, four joints of each: [16, 3], far away where there are none."""
+    lowest = [body.keypoints[np.argsort(body.keypoints[:, 2])[:4]] for body in scene.bodies[:4]]
+    return np.vstack([*lowest, np.full((16, 3), 1e3)])[:16]
 
 
 def _sun_clip(scene):

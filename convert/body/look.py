@@ -67,17 +67,18 @@ def colour(random: np.random.Generator) -> np.ndarray:
 
 
 def _skin(random):
-    at = random.uniform(0, len(SKIN) - 1)
+    at = (len(SKIN) - 1.5) * random.beta(1.1, 1.2)
     low = int(at)
     tone = linear(np.array(SKIN[low]) + (at - low) * (np.array(SKIN[min(low + 1, len(SKIN) - 1)]) - np.array(SKIN[low])))
-    return tone * random.uniform([0.82, 0.66, 0.56], [0.98, 0.84, 0.78])
+    return tone * random.uniform([0.85, 0.66, 0.56], [1.0, 0.84, 0.78]), at / (len(SKIN) - 1)
 
 
 def sample(random: np.random.Generator, phenotype: dict[str, float]) -> Look:
     """Clothes, skin and hair that may go with a body."""
-    skin, woman, old = _skin(random), phenotype["gender"] > 0.5, phenotype["age"] > 0.8
+    (skin, dark), woman, old = _skin(random), phenotype["gender"] > 0.5, phenotype["age"] > 0.8
     first, second = np.array([colour(random) for _ in range(6)]), np.array([colour(random) for _ in range(6)])
-    hair = linear(GREY[random.integers(len(GREY))] if random.random() < (0.7 if old else 0.06) else HAIR[random.integers(len(HAIR))])
+    fairest = len(HAIR) if dark < 0.45 else 3
+    hair = linear(GREY[random.integers(len(GREY))] if random.random() < (0.7 if old else 0.06) else HAIR[random.integers(fairest)])
     first[4], second[4] = hair, hair * 1.6
     if random.random() < 0.12:  # A cap.
         first[4] = second[4] = colour(random)
@@ -85,7 +86,7 @@ def sample(random: np.random.Generator, phenotype: dict[str, float]) -> Look:
         first[1], second[1] = first[0], second[0]
     cloth = np.array([_cloth(random, index) for index in range(6)])
     return Look(
-        skin=tuple(skin), lips=tuple(skin * random.uniform([0.75, 0.4, 0.4], [1.0, 0.65, 0.65])), iris=tuple(linear(IRIS[random.integers(len(IRIS))])),
+        skin=tuple(skin), lips=tuple(skin * random.uniform([0.75, 0.4, 0.4], [1.0, 0.65, 0.65])), iris=tuple(linear(IRIS[random.integers(len(IRIS) if dark < 0.45 else 2)])),
         first=first, second=second, cloth=cloth,
         waist=random.uniform(0.0, 0.12), sleeve=_pick(random, TOPS["sleeve"]), trouser=_pick(random, TROUSERS), neck=_pick(random, TOPS["neck"]),
         vee=random.choice([0.0, 0.0, random.uniform(0.03, 0.1)]), opening=random.choice([0.0, 0.0, 0.0, random.uniform(0.03, 0.09)]),
@@ -94,7 +95,7 @@ def sample(random: np.random.Generator, phenotype: dict[str, float]) -> Look:
         recede=random.uniform(-0.01, 0.02) + (0 if woman else max(0.0, random.normal(0.0, 0.03))),
         over_ears=random.choice([0.0, random.uniform(0.02, 0.07)]) if woman else 0.0,
         hair_thick=random.choice([0.003, random.uniform(0.006, 0.02), random.uniform(0.015, 0.045)]),
-        top_thick=random.uniform(0.002, 0.018), bottom_thick=random.uniform(0.002, 0.014), smooth=int(random.integers(2, 10)),
+        top_thick=0.002 + 0.03 * random.beta(1, 2.5), bottom_thick=0.002 + 0.025 * random.beta(1, 2.5), smooth=int(random.integers(2, 10)),
         beard=0.0 if woman or phenotype["age"] < 0.55 or random.random() < 0.5 else float(random.uniform(0.2, 0.95)),
         salt=random.uniform(-50, 50, 3), waves=np.column_stack([random.normal(0, 28, (4, 3)), random.uniform(0, 6.28, 4)]).astype(np.float32),
     )  # fmt: skip

@@ -67,9 +67,11 @@ class Surface:
         return found / (np.linalg.norm(found, axis=1, keepdims=True) + 1e-12)
 
     def dress(self, vertices: np.ndarray, look) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """A posed body float32 [V, 3] in its clothes and hair: (vertices, normals, how far inside the hairline each is in metres [V])."""
+        """A posed body float32 [V, 3] in its clothes and hair: (vertices, normals, and [V, 2]: metres inside the hairline, 0 open to 1 in a crease)."""
         hair, thick_hair = self._hair(look)
         cloth = self._cloth(look) * (hair <= 0)
+        for _ in range(3):  # A sudden hem would zigzag from vertex to vertex.
+            cloth, thick_hair = self._mean @ cloth, self._mean @ thick_hair
         soft = np.clip(cloth / 0.008, 0, 1)[:, None]
         out = vertices
         for _ in range(look.smooth):
@@ -80,7 +82,15 @@ class Surface:
         away = vertices - vertices[scalp].mean(0)
         away /= np.linalg.norm(away, axis=1, keepdims=True) + 1e-9
         out = (out + away * (thick_hair * (1 + 0.35 * waves))[:, None]).astype(np.float32)
-        return out, self.normals(out).astype(np.float32), hair.astype(np.float32)
+        normals = self.normals(out).astype(np.float32)
+        return out, normals, np.column_stack([hair, self._creases(out, normals)]).astype(np.float32)
+
+    def _creases(self, vertices, normals):
+        """How far a place lies under the surface around it: armpits, necks and folds of a posed body get less light from everywhere."""
+        smooth = vertices
+        for _ in range(10):
+            smooth = self._mean @ smooth
+        return np.clip(((smooth - vertices) * normals).sum(1) / 0.02, 0, 1)
 
     def _hair(self, look):
         x, y, z = self.rest.T
@@ -100,8 +110,8 @@ class Surface:
         top = ((arm > 0) | (z >= look.waist)) & (arm < look.sleeve) & neck & (leg == 0)
         bottom = (arm == 0) & (z < look.waist) & (leg < look.trouser)
         shoes = leg > look.shoe
-        thick = np.where(top, look.top_thick * (1 + 0.6 * np.clip(arm, 0, 1)), 0.0)
-        thick = np.where(bottom, look.bottom_thick * (1 + 0.5 * np.clip(leg, 0, 2)), thick)
+        thick = np.where(top, look.top_thick * (1 + 0.4 * arm + np.clip(0.3 - z, 0, 0.3) * (arm == 0) * 4), 0.0)
+        thick = np.where(bottom, look.bottom_thick * (0.6 + 0.7 * np.clip(leg, 0, 2)), thick)
         return np.where(shoes, 0.009, thick)
 
 
