@@ -34,6 +34,7 @@ class Look:
     opening: float
     shoe: float
     sock: float
+    skirt: bool
     hair: bool
     long: float
     recede: float
@@ -85,13 +86,14 @@ def sample(random: np.random.Generator, phenotype: dict[str, float]) -> Look:
     if random.random() < 0.12:  # One suit, overall or dress.
         first[1], second[1] = first[0], second[0]
     cloth = np.array([_cloth(random, index) for index in range(6)])
+    skirt = bool(woman and random.random() < 0.35)
     return Look(
         skin=tuple(skin), lips=tuple(skin * random.uniform([0.75, 0.4, 0.4], [1.0, 0.65, 0.65])), iris=tuple(linear(IRIS[random.integers(len(IRIS) if dark < 0.45 else 2)])),
         first=first, second=second, cloth=cloth,
-        waist=random.uniform(0.0, 0.12), sleeve=_pick(random, TOPS["sleeve"]), trouser=_pick(random, TROUSERS), neck=_pick(random, TOPS["neck"]),
+        waist=random.uniform(0.0, 0.12), sleeve=_pick(random, TOPS["sleeve"]), trouser=random.uniform(0.5, 1.7) if skirt else _pick(random, TROUSERS), neck=_pick(random, TOPS["neck"]),
         vee=random.choice([0.0, 0.0, random.uniform(0.03, 0.1)]), opening=random.choice([0.0, 0.0, 0.0, random.uniform(0.03, 0.09)]),
         shoe=_pick(random, ((1.7, 1.95, 2), (1.98, 2.05, 6), (9, 9, 1))), sock=_pick(random, ((1.5, 1.95, 2), (9, 9, 1))),
-        hair=bool(random.random() < (0.98 if woman else 0.88)), long=_pick(random, ((0.3, 0.5, 3 if woman else 0.3), (0.6, 0.6, 2 if woman else 5))),
+        skirt=skirt, hair=bool(random.random() < (0.98 if woman else 0.88)), long=_pick(random, ((0.3, 0.5, 3 if woman else 0.3), (0.6, 0.6, 2 if woman else 5))),
         recede=random.uniform(-0.01, 0.02) + (0 if woman else max(0.0, random.normal(0.0, 0.03))),
         over_ears=random.choice([0.0, random.uniform(0.02, 0.07)]) if woman else 0.0,
         hair_thick=random.choice([0.003, random.uniform(0.006, 0.02), random.uniform(0.015, 0.045)]),

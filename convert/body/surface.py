@@ -76,6 +76,8 @@ class Surface:
         out = vertices
         for _ in range(look.smooth):
             out = out + 0.8 * soft * (self._mean @ out - out)
+        if look.skirt:
+            out = self._skirt(out, look.trouser)
         waves = sum(np.sin(self.rest @ wave[:3] + wave[3]) for wave in look.waves) / len(look.waves)
         out = out + self.normals(out) * (cloth * (1 + 0.6 * waves))[:, None]
         scalp = self.rest[:, 2] > 0.62
@@ -84,6 +86,16 @@ class Surface:
         out = (out + away * (thick_hair * (1 + 0.35 * waves))[:, None]).astype(np.float32)
         normals = self.normals(out).astype(np.float32)
         return out, normals, np.column_stack([hair, self._creases(out, normals)]).astype(np.float32)
+
+    def _skirt(self, vertices, hem):
+        """The thighs' inner sides drawn to the plane between the hips, where they meet: cloth from one leg to the other, labelled as the legs it hides."""
+        leg = self.zone[:, 1]
+        left, right = (vertices[(leg > 0) & (leg < 0.1) & (sign * self.rest[:, 0] > 0)].mean(0) for sign in (1, -1))
+        across, side = (left - right) / np.linalg.norm(left - right), np.sign(self.rest[:, 0])
+        off = (vertices - (left + right) / 2) @ across
+        inner = np.clip(0.4 - 1.4 * side * (self.normals(vertices) @ across), 0, 1)
+        near = np.clip((0.4 - np.abs(off)) / 0.15, 0, 1) * (side * off > 0)
+        return vertices - (0.97 * off * inner * near * ((leg > 0) & (leg < hem)))[:, None] * across.astype(np.float32)
 
     def _creases(self, vertices, normals):
         """How far a place lies under the surface around it: armpits, necks and folds of a posed body get less light from everywhere."""
