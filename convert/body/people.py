@@ -23,8 +23,10 @@ class Person:
 
 @dataclass(frozen=True)
 class Body:
-    """A posed body whose lowest point is on the floor, facing −y: vertices float32 [V, 3], limbs float [C, 2, 3] and their radii [C],
-    keypoints float [17, 3] in COCO's order; `overlap` is the worst of its limbs' in metres, `still` whether every try was rejected."""
+    """A posed body whose lowest point is on the floor, facing −y: vertices float32 [V, 3], limbs float [C, 2, 3] and their
+    radii [C],
+    keypoints float [17, 3] in COCO's order; `overlap` is the worst of its limbs' in metres, `still` whether every try was
+    rejected."""
 
     person: Person
     vertices: np.ndarray
@@ -45,7 +47,8 @@ class Body:
 
 
 def sample(random: np.random.Generator, families, usual=(), share: float = 0.0) -> Person:
-    """Somebody at random, from a child of about five to old age; a share of them in one of the `usual` families as far as these are among `families`."""
+    """Somebody at random, from a child of about five to old age; a share of them in one of the `usual` families as far as these
+    are among `families`."""
     family = families[random.integers(len(families))]
     if usual := [name for name in usual if name in families]:
         family = usual[random.integers(len(usual))] if random.random() < share else family
@@ -89,7 +92,8 @@ def bodies(people: list[Person]) -> list[Body]:
     found = []
     for index, one in enumerate(people):
         floor = np.array([0, 0, vertices[index, :, 2].min()])
-        found.append(Body(one, (vertices[index] - floor).astype(np.float32), skeleton.capsules(heads[index, taken[index]]) - floor, thick[index],
+        found.append(Body(one, (vertices[index] - floor).astype(np.float32), skeleton.capsules(heads[index,
+        taken[index]]) - floor, thick[index],
                           keypoints[index] - floor, float(worst[index, taken[index]]), bool(taken[index] == TRIES)))  # fmt: skip
     return found
 

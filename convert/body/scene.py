@@ -12,7 +12,8 @@ CLOSE = 0.03  # Metres that two people's limbs may share.
 
 @dataclass(frozen=True)
 class Box:
-    """Furniture or something in the way: model [4, 4] puts the cube −1..1 in the world; two colours and (pattern, size, gloss, grain)."""
+    """Furniture or something in the way: model [4, 4] puts the cube −1..1 in the world; two colours and (pattern, size, gloss,
+    grain)."""
 
     model: np.ndarray
     tones: np.ndarray
@@ -21,7 +22,8 @@ class Box:
 
 @dataclass(frozen=True)
 class Light:
-    """way [3] to the sun or lamp; sun, sky and floor_light are linear colours [3]; soft is the shadow's blur over the map, shadow its strength."""
+    """way [3] to the sun or lamp; sun, sky and floor_light are linear colours [3]; soft is the shadow's blur over the map,
+    shadow its strength."""
 
     way: np.ndarray
     sun: np.ndarray
@@ -33,7 +35,8 @@ class Light:
 
 @dataclass(frozen=True)
 class Room:
-    """A room's corners [3], colours of wall, wall2, tiles, tiles2 [4, 3], (pattern, size, gloss, grain) of walls and floor, what hangs there."""
+    """A room's corners [3], colours of wall, wall2, tiles, tiles2 [4, 3], (pattern, size, gloss, grain) of walls and floor,
+    what hangs there."""
 
     low: np.ndarray
     high: np.ndarray
@@ -74,7 +77,8 @@ def cast(random: np.random.Generator, families) -> Cast:
 
 
 def stage(random: np.random.Generator, cast: Cast, bodies: list[people.Body], photograph) -> Scene:
-    """People placed where the camera may see them and nobody stands in another; `photograph(random, size)` gives uint8 [H, W, 3] or None for a room."""
+    """People placed where the camera may see them and nobody stands in another; `photograph(random, size)` gives uint8 [H, W,
+    3] or None for a room."""
     spread = camera.VIEWS[cast.view][4]
     first = bodies[0].moved(random.normal(0, spread), (0, 0))
     seen = camera.sample(random, cast.view, first.vertices.min(0), first.vertices.max(0), float(first.keypoints[1:3, 2].mean()))
@@ -166,7 +170,8 @@ def _light(random, behind):
     sharp = random.uniform(0.3, 2.2)
     high, around = np.radians(random.uniform(20, 85)), random.uniform(0, 2 * np.pi)
     way = np.array([np.cos(high) * np.cos(around), np.cos(high) * np.sin(around), np.sin(high)])
-    return Light(way, level * bright * sharp * warm, level * bright * 0.9 * tint[0], level * bright * random.uniform(0.25, 0.55) * tint[1],
+    return Light(way, level * bright * sharp * warm, level * bright * 0.9 * tint[0], level * bright * random.uniform(0.25,
+    0.55) * tint[1],
                  float(np.exp(random.uniform(np.log(0.003), np.log(0.05)))), random.uniform(0.15, 0.6))  # fmt: skip
 
 
@@ -178,10 +183,13 @@ def _room(random, seen, bodies):
     wall = np.clip(linear_grey(random) if random.random() < 0.6 else look.colour(random), 0.05, 0.9)
     tones = np.array([wall, np.clip(wall * random.uniform(0.4, 1.3), 0, 0.95), look.colour(random), look.colour(random)])
     tones[2:] = tones[2:] * 0.5 + linear_grey(random) * 0.3
-    hung = np.column_stack([random.uniform(low[:2].min(), high[:2].max(), 6), random.uniform(0.3, 2.0, 6), random.uniform(0.05, 0.9, (6, 2))])
+    hung = np.column_stack(
+        [random.uniform(low[:2].min(), high[:2].max(), 6), random.uniform(0.3, 2.0, 6), random.uniform(0.05, 0.9, (6, 2))]
+    )
     hung[random.random(6) < 0.4, 2:] = -1
     return Room(low, high, tones, np.array([random.choice([0, 0, 0, 2, 5, 4]), random.uniform(0.1, 0.6), 0, 0]),
-                np.array([random.choice([0, 3, 6, 4, 1]), random.uniform(0.1, 0.6), random.beta(1, 4), random.choice([0, 0.3, 0.6])]),
+                np.array([random.choice([0, 3, 6, 4, 1]), random.uniform(0.1, 0.6), random.beta(1, 4), random.choice([0, 0.3,
+                0.6])]),
                 hung, np.array([look.colour(random) for _ in range(6)]))  # fmt: skip
 
 
