@@ -18,7 +18,8 @@ def body_model():
 
         warp.config.log_level = warp.LOG_WARNING  # Its banner goes to standard output, where results are.
         with silent():  # That there is no CUDA is no news here.
-            import anny
+            warp.init()
+        import anny
     except ImportError as error:
         raise MissingLibrary(f"the body model needs {error.name}: pip install 'edgemask[body]'") from error
     return anny.Anny()
