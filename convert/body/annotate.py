@@ -8,7 +8,8 @@ from edgemask.convert.body.draw import Drawn
 from edgemask.convert.body.scene import Scene
 
 KEYPOINTS = (
-    "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist",
+    "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow",
+    "left_wrist",
     "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
 )  # fmt: skip
 # How far a joint lies under the skin and the clothes on it, metres for a grown-up: what is nearer to the camera by more hides it.
@@ -22,7 +23,8 @@ def iuv(drawn: Drawn) -> bytes:
 
 
 def keypoints(scene: Scene, drawn: Drawn, number: int) -> np.ndarray:
-    """COCO's 17 of a body: float [17, 3] of x, y and 2 (seen), 1 (hidden by somebody, something or the body itself), 0 (outside; x and y are 0 too)."""
+    """COCO's 17 of a body: float [17, 3] of x, y and 2 (seen), 1 (hidden by somebody, something or the body itself), 0
+    (outside; x and y are 0 too)."""
     body, seen = scene.bodies[number], scene.camera
     places, depth = seen.project(body.keypoints)
     inside = (depth > 0) & (places >= 0).all(1) & (places < [seen.width, seen.height]).all(1)
@@ -35,7 +37,8 @@ def keypoints(scene: Scene, drawn: Drawn, number: int) -> np.ndarray:
 
 
 def annotation(scene: Scene, drawn: Drawn, number: int) -> dict:
-    """One body's annotation without its ids: box, mask of what is seen of it, keypoints, and pose family for who wants to know."""
+    """One body's annotation without its ids: box, mask of what is seen of it, keypoints, and pose family for who wants to
+    know."""
     mask = drawn.who == number + 1
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     x, y, right, bottom = int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1

@@ -32,6 +32,8 @@ class Backgrounds:
         rgb = cv2.resize(rgb, (across, down), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
         x, y = random.integers(0, across - width + 1), random.integers(0, down - height + 1)
         rgb = rgb[y : y + height, x : x + width]
+        if random.random() < 0.25:  # Out of focus, as behind somebody near.
+            rgb = cv2.GaussianBlur(rgb, (0, 0), random.uniform(0.8, 3.0))
         return np.ascontiguousarray(rgb[:, ::-1] if random.random() < 0.5 else rgb)
 
 

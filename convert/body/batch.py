@@ -67,7 +67,8 @@ def _seen(renderer, staged) -> tuple[scene.Scene, Drawn]:
 
 
 def write(work: Work, number: int) -> dict:
-    """Pictures, IUV pictures and annotations of a batch, the annotations last; how many people, seconds by stage and the process's peak memory."""
+    """Pictures, IUV pictures and annotations of a batch, the annotations last; how many people, seconds by stage and the
+    process's peak memory."""
     spent, images, annotations = Counter(), [], []
     for index, (random, staged, drawn) in enumerate(scenes(work, number, spent)):
         image_id = number * BATCH + index + 1
@@ -77,7 +78,8 @@ def write(work: Work, number: int) -> dict:
         with _timed(spent, "writing"):
             _put(work.folder / "people" / f"{name}.jpg", picture)
             _put(work.folder / "people_iuv" / f"{name}.png", annotate.iuv(drawn))
-            images.append({"id": image_id, "file_name": f"{name}.jpg", "width": staged.camera.width, "height": staged.camera.height,
+            images.append({"id": image_id, "file_name": f"{name}.jpg", "width": staged.camera.width,
+            "height": staged.camera.height,
                            "iuv": f"people_iuv/{name}.png", "view": staged.view})  # fmt: skip
             annotations += [{"id": 8 * image_id + place, "image_id": image_id, **annotate.annotation(staged, drawn, place)}
                             for place in range(len(staged.bodies))]  # fmt: skip

@@ -6,20 +6,24 @@ import numpy as np
 
 from edgemask.convert.body.skeleton import X, Y, Z, turn
 
-# share of pictures; angle of view across the longer side, degrees; the first person's length over the picture's height; the camera's height over
-# the floor (webcam: over the eyes), metres; spread of the person's turn from facing the camera, degrees; usual pose families beside all others
+# Share of pictures; angle of view across the longer side, degrees; the first person's length over the picture's height; the
+# camera's height over the floor (webcam: over the eyes), metres; spread of people's turn from facing the camera, degrees; usual
+# pose families, and how many people are in one.
 VIEWS = {
-    "webcam": (0.30, (48, 78), (1.5, 4.0), (-0.35, 0.35), 30, ("sitting", "standing", "reaching")),
-    "room": (0.45, (40, 75), (0.45, 1.5), (0.7, 2.3), 90, ()),
-    "street": (0.25, (25, 65), (0.15, 0.6), (2.2, 6.0), 180, ("walking", "standing")),
+    "webcam": (0.30, (48, 78), (1.5, 4.0), (-0.35, 0.35), 30, ("sitting", "standing", "reaching"), 0.93),
+    "room": (0.45, (40, 75), (0.45, 1.5), (0.7, 2.3), 90, (), 0.0),
+    "street": (0.25, (25, 65), (0.15, 0.6), (2.2, 6.0), 180, ("walking", "standing"), 0.6),
 }
 NEAR, FAR = 0.05, 60.0
 
 
 @dataclass(frozen=True)
 class Camera:
-    """width, height and focal in pixels, the optical axis in the picture's middle; rotation [3, 3] world to camera (x right, y down, z ahead),
-    position [3] in metres. Pixel (column, row) covers [column, column + 1) × [row, row + 1)."""
+    """A lens without distortion, its axis through the picture's middle.
+
+    width, height and focal in pixels; rotation [3, 3] world to camera (x right, y down, z ahead); position [3] in metres.
+    Pixel (column, row) covers [column, column + 1) × [row, row + 1).
+    """
 
     width: int
     height: int
@@ -70,11 +74,17 @@ def sample(random: np.random.Generator, view: str, low: np.ndarray, high: np.nda
     reach = max(focal * extent / (share * height), 0.5)
     centre = (low + high) / 2
     up = random.uniform(*heights) + (eyes if view == "webcam" else 0.0)
-    up = min(max(up, 0.25), centre[2] + 0.9 * reach)
-    ahead = np.sqrt(max(reach**2 - (up - centre[2]) ** 2, 0.2 * reach**2))
+    up = min(max(up, 0.25), centre[2] + 0.65 * reach)
+    ahead = np.sqrt(max(reach**2 - (up - centre[2]) ** 2, 0.3 * reach**2))
     aside = turn(Z, random.normal(0, 8))
     position = aside @ np.array([0.0, -ahead, 0.0]) + [centre[0], low[1] if view == "webcam" else centre[1], up]
-    aim = np.array([centre[0], centre[1], eyes - random.uniform(0.0, 0.35) if view == "webcam" else random.uniform(low[2], high[2])])
+    aim = np.array(
+        [centre[0], centre[1], eyes - random.uniform(0.0, 0.25) if view == "webcam" else random.uniform(low[2], high[2])]
+    )
     rotation = looking(position, aim, random.normal(0, 2.5))
-    off = np.degrees(np.arctan(np.array([width, height]) / 2 / focal)) * random.uniform(-0.55, 0.55, 2) * (1.0 if share < 1.2 else 0.6)
+    off = (
+        np.degrees(np.arctan(np.array([width, height]) / 2 / focal))
+        * random.uniform(-0.55, 0.55, 2)
+        * (1.0 if share < 1.2 else 0.5)
+    )
     return Camera(width, height, focal, turn(Y, off[0]) @ turn(X, off[1]) @ rotation, position)

@@ -1,4 +1,4 @@
-"""Scenes to pictures and exact labels with OpenGL, without a screen: `moderngl` on EGL, which Mesa's llvmpipe draws on the CPU."""
+"""Scenes to pictures and exact labels with OpenGL and no screen: `moderngl` on EGL, which Mesa's llvmpipe draws on the CPU."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +62,9 @@ class Renderer:
         self.moving, self.arrays = [], []
         self.boxes = {name: self._cube(name, format, names) for name, format, names in (
             ("box", "3f 3f", ("corner", "normal")), ("hide", "3f 12x", ("corner",)))}  # fmt: skip
-        self.behind = gl.vertex_array(self.programs["behind"], [(gl.buffer(np.array([-1, -1, 3, -1, -1, 3], np.float32).tobytes()), "2f", "corner")])
+        self.behind = gl.vertex_array(
+            self.programs["behind"], [(gl.buffer(np.array([-1, -1, 3, -1, -1, 3], np.float32).tobytes()), "2f", "corner")]
+        )
 
     def _cube(self, name, format, names):
         sides = []
@@ -77,12 +79,13 @@ class Renderer:
     def _arrays(self, count):
         """Vertex arrays for so many bodies; a body's three programs read the same buffers."""
         while len(self.moving) < count:
-            moving = self.gl.buffer(reserve=len(Surface.load().vertex) * 7 * 4, dynamic=True)
+            moving = self.gl.buffer(reserve=len(Surface.load().vertex) * 8 * 4, dynamic=True)
             self.moving.append(moving)
             self.arrays.append({
-                "person": self._array("person", (moving, "3f 3f 1f", "place", "normal", "hair"), (self.fixed, "12x 3f 4f", "rest", "zone")),
-                "label": self._array("label", (moving, "3f 16x", "place"), (self.fixed, "3f 28x", "label")),
-                "shade": self._array("shade", (moving, "3f 16x", "place")),
+                "person": self._array("person", (moving, "3f 3f 2f", "place", "normal", "extra"),
+                                      (self.fixed, "12x 3f 4f", "rest", "zone")),
+                "label": self._array("label", (moving, "3f 20x", "place"), (self.fixed, "3f 28x", "label")),
+                "shade": self._array("shade", (moving, "3f 20x", "place")),
             })  # fmt: skip
         return self.arrays[:count]
 
@@ -93,8 +96,8 @@ class Renderer:
         """The scene's picture and labels."""
         surface = Surface.load()
         arrays = self._arrays(len(scene.bodies))
-        for buffer, (vertices, normals, hair) in zip(self.moving, shown(scene)):
-            content = np.hstack([vertices, normals, hair[:, None]]).astype(np.float32)
+        for buffer, (vertices, normals, extra) in zip(self.moving, shown(scene)):
+            content = np.hstack([vertices, normals, extra])
             buffer.write(np.ascontiguousarray(content[surface.vertex]).tobytes())
         self.gl.enable(self.gl.DEPTH_TEST)
         found = self._labels(scene, arrays)
@@ -133,7 +136,8 @@ class Renderer:
         width, height = DETAIL * scene.camera.width, DETAIL * scene.camera.height
         light, eye = scene.light, scene.camera.position
         common = {"sun_clip": self._shadows(scene, arrays), "sun_way": light.way, "sun": light.sun, "sky": light.sky,
-                  "floor_light": light.floor_light, "eye": eye, "soft": light.soft, "clip": scene.camera.clip(), "sun_depth": 0}  # fmt: skip
+                  "floor_light": light.floor_light, "eye": eye, "contact": _contacts(scene), "soft": light.soft,
+                  "clip": scene.camera.clip(), "sun_depth": 0}  # fmt: skip
         self.colour.use()
         self.colour.viewport = (0, 0, width, height)
         self.colour.clear(depth=1)
@@ -143,7 +147,8 @@ class Renderer:
             _set(self.programs["person"], **common, **_worn(body.person.look))
             array["person"].render()
         for box in scene.boxes:
-            _set(self.programs["box"], **common, model=box.model, first_tone=box.tones[0], second_tone=box.tones[1], stuff=box.stuff)
+            tones = {"first_tone": box.tones[0], "second_tone": box.tones[1]}
+            _set(self.programs["box"], **common, **tones, model=box.model, stuff=box.stuff)
             self.boxes["box"].render()
         large = np.frombuffer(self.colour.read((0, 0, width, height), 3, alignment=1), np.uint8).reshape(height, width, 3)
         return cv2.resize(large, (scene.camera.width, scene.camera.height), interpolation=cv2.INTER_AREA)
@@ -151,10 +156,10 @@ class Renderer:
     def _behind(self, scene, common):
         room = scene.behind if isinstance(scene.behind, Room) else None
         photograph = None
-        given = {"unclip": np.linalg.inv(scene.camera.clip()), "room": room is not None, "shadow": scene.light.shadow, "photograph": 1}
+        given = {"unclip": np.linalg.inv(scene.camera.clip()), "room": bool(room), "shadow": scene.light.shadow, "photograph": 1}
         if room:
-            given |= {"low": room.low, "high": room.high, "walls": room.walls, "floors": room.floors, "hung": room.hung, "hung_tone": room.hung_tone,
-                      **dict(zip(("wall", "wall2", "tiles", "tiles2"), room.tones))}  # fmt: skip
+            given |= {name: getattr(room, name) for name in ("low", "high", "walls", "floors", "hung", "hung_tone")}
+            given |= dict(zip(("wall", "wall2", "tiles", "tiles2"), room.tones))
         else:
             photograph = self.gl.texture(scene.behind.shape[1::-1], 3, np.ascontiguousarray(scene.behind).tobytes(), alignment=1)
             photograph.repeat_x = photograph.repeat_y = False
@@ -190,9 +195,17 @@ def _matrix(name):
 
 
 def _worn(look):
-    return {"skin": look.skin, "lips": look.lips, "iris": look.iris, "first": look.first, "second": look.second, "cloth": look.cloth,
-            "cut": (look.waist, look.sleeve, look.trouser, look.neck), "cut2": (look.shoe, look.sock, look.opening, look.vee),
-            "salt": look.salt, "beard": look.beard}  # fmt: skip
+    same = {name: getattr(look, name) for name in ("skin", "lips", "iris", "first", "second", "cloth", "salt", "beard")}
+    return same | {
+        "cut": (look.waist, look.sleeve, look.trouser, look.neck),
+        "cut2": (look.shoe, look.sock, look.opening, look.vee),
+    }
+
+
+def _contacts(scene):
+    """Where bodies are nearest to the floor, four joints of each: [16, 3], far away where there are none."""
+    lowest = [body.keypoints[np.argsort(body.keypoints[:, 2])[:4]] for body in scene.bodies[:4]]
+    return np.vstack([*lowest, np.full((16, 3), 1e3)])[:16]
 
 
 def _sun_clip(scene):

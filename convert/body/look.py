@@ -1,4 +1,5 @@
-"""Skin, hair and clothes drawn at random: colours are linear light, lengths metres, limits in the rest pose of `surface.Surface`."""
+"""Skin, hair and clothes drawn at random: colours are linear light, lengths metres, limits in the rest pose of
+`surface.Surface`."""
 
 import colorsys
 from dataclasses import dataclass
@@ -6,13 +7,22 @@ from dataclasses import dataclass
 import numpy as np
 
 # Between these the skin is mixed: sRGB tones from the Monk skin tone scale (Monk 2019, CC-BY), light to dark.
-SKIN = ((246, 237, 228), (243, 231, 219), (247, 234, 208), (234, 218, 186), (215, 189, 150), (160, 126, 86), (130, 92, 67), (96, 65, 52), (58, 49, 42), (41, 36, 32))
-HAIR = ((12, 10, 9), (25, 18, 14), (48, 30, 20), (80, 52, 33), (120, 84, 52), (165, 125, 78), (190, 155, 105), (125, 60, 30))
+SKIN = (
+    (246, 237, 228), (243, 231, 219), (247, 234, 208), (234, 218, 186), (215, 189, 150), (160, 126, 86), (130, 92, 67),
+    (96, 65, 52), (58, 49, 42), (41, 36, 32),
+)  # fmt: skip
+HAIR = (
+    (12, 10, 9), (25, 18, 14), (48, 30, 20), (80, 52, 33), (120, 84, 52), (165, 125, 78), (190, 155, 105), (125, 60, 30),
+)  # fmt: skip
 GREY = ((110, 108, 105), (170, 168, 165), (215, 213, 208))
 IRIS = ((45, 28, 15), (60, 38, 20), (60, 85, 110), (80, 95, 70))
-CLOTHES = ((15, 15, 18), (30, 32, 40), (70, 72, 76), (130, 130, 132), (200, 200, 198), (238, 236, 232), (28, 38, 70), (40, 62, 110), (70, 100, 150), (95, 75, 55),
-           (170, 145, 110), (110, 20, 28), (60, 75, 45))  # fmt: skip
-TOPS = dict(sleeve=((0.05, 0.12, 1), (0.35, 0.7, 6), (0.8, 1.3, 2), (1.75, 2.05, 8)), neck=((0.43, 0.46, 1), (0.47, 0.50, 6), (0.51, 0.54, 1)))
+CLOTHES = (
+    (15, 15, 18), (30, 32, 40), (70, 72, 76), (130, 130, 132), (200, 200, 198), (238, 236, 232), (28, 38, 70), (40, 62, 110),
+    (70, 100, 150), (95, 75, 55), (170, 145, 110), (110, 20, 28), (60, 75, 45),
+)  # fmt: skip
+# From, to, how usual: how far down the arm (elbow 1, wrist 2), the height of the collar, how far down the leg (knee 1, ankle 2).
+SLEEVES = (0.05, 0.12, 1), (0.35, 0.7, 6), (0.8, 1.3, 2), (1.75, 2.05, 8)
+NECKS = (0.43, 0.46, 1), (0.47, 0.50, 6), (0.51, 0.54, 1)
 TROUSERS = (0.15, 0.35, 1), (0.6, 1.0, 4), (1.2, 1.6, 1), (1.8, 2.1, 10)
 
 
@@ -34,6 +44,7 @@ class Look:
     opening: float
     shoe: float
     sock: float
+    skirt: bool
     hair: bool
     long: float
     recede: float
@@ -67,37 +78,69 @@ def colour(random: np.random.Generator) -> np.ndarray:
 
 
 def _skin(random):
-    at = random.uniform(0, len(SKIN) - 1)
+    at = (len(SKIN) - 1.5) * random.beta(1.1, 1.2)
     low = int(at)
     tone = linear(np.array(SKIN[low]) + (at - low) * (np.array(SKIN[min(low + 1, len(SKIN) - 1)]) - np.array(SKIN[low])))
-    return tone * random.uniform([0.82, 0.66, 0.56], [0.98, 0.84, 0.78])
+    return tone * random.uniform([0.85, 0.66, 0.56], [1.0, 0.84, 0.78]), at / (len(SKIN) - 1)
 
 
 def sample(random: np.random.Generator, phenotype: dict[str, float]) -> Look:
     """Clothes, skin and hair that may go with a body."""
-    skin, woman, old = _skin(random), phenotype["gender"] > 0.5, phenotype["age"] > 0.8
+    (skin, dark), woman = _skin(random), phenotype["gender"] > 0.5
     first, second = np.array([colour(random) for _ in range(6)]), np.array([colour(random) for _ in range(6)])
-    hair = linear(GREY[random.integers(len(GREY))] if random.random() < (0.7 if old else 0.06) else HAIR[random.integers(len(HAIR))])
-    first[4], second[4] = hair, hair * 1.6
-    if random.random() < 0.12:  # A cap.
-        first[4] = second[4] = colour(random)
+    first[4] = _hair_colour(random, phenotype["age"] > 0.8, dark)
+    second[4] = first[4] * 1.6
     if random.random() < 0.12:  # One suit, overall or dress.
         first[1], second[1] = first[0], second[0]
-    cloth = np.array([_cloth(random, index) for index in range(6)])
     return Look(
-        skin=tuple(skin), lips=tuple(skin * random.uniform([0.75, 0.4, 0.4], [1.0, 0.65, 0.65])), iris=tuple(linear(IRIS[random.integers(len(IRIS))])),
-        first=first, second=second, cloth=cloth,
-        waist=random.uniform(0.0, 0.12), sleeve=_pick(random, TOPS["sleeve"]), trouser=_pick(random, TROUSERS), neck=_pick(random, TOPS["neck"]),
-        vee=random.choice([0.0, 0.0, random.uniform(0.03, 0.1)]), opening=random.choice([0.0, 0.0, 0.0, random.uniform(0.03, 0.09)]),
-        shoe=_pick(random, ((1.7, 1.95, 2), (1.98, 2.05, 6), (9, 9, 1))), sock=_pick(random, ((1.5, 1.95, 2), (9, 9, 1))),
-        hair=bool(random.random() < (0.98 if woman else 0.88)), long=_pick(random, ((0.3, 0.5, 3 if woman else 0.3), (0.6, 0.6, 2 if woman else 5))),
-        recede=random.uniform(-0.01, 0.02) + (0 if woman else max(0.0, random.normal(0.0, 0.03))),
-        over_ears=random.choice([0.0, random.uniform(0.02, 0.07)]) if woman else 0.0,
-        hair_thick=random.choice([0.003, random.uniform(0.006, 0.02), random.uniform(0.015, 0.045)]),
-        top_thick=random.uniform(0.002, 0.018), bottom_thick=random.uniform(0.002, 0.014), smooth=int(random.integers(2, 10)),
-        beard=0.0 if woman or phenotype["age"] < 0.55 or random.random() < 0.5 else float(random.uniform(0.2, 0.95)),
-        salt=random.uniform(-50, 50, 3), waves=np.column_stack([random.normal(0, 28, (4, 3)), random.uniform(0, 6.28, 4)]).astype(np.float32),
-    )  # fmt: skip
+        skin=tuple(skin),
+        lips=tuple(skin * random.uniform([0.75, 0.4, 0.4], [1.0, 0.65, 0.65])),
+        iris=tuple(linear(IRIS[random.integers(len(IRIS) if dark < 0.45 else 2)])),
+        first=first,
+        second=second,
+        cloth=np.array([_cloth(random, index) for index in range(6)]),
+        salt=random.uniform(-50, 50, 3),
+        waves=np.column_stack([random.normal(0, 28, (4, 3)), random.uniform(0, 6.28, 4)]).astype(np.float32),
+        **_cuts(random, woman),
+        **_head(random, woman, phenotype["age"]),
+    )
+
+
+def _hair_colour(random, old, dark):
+    if random.random() < 0.12:  # A cap.
+        return colour(random)
+    grey = random.random() < (0.7 if old else 0.06)
+    tones = GREY if grey else HAIR[: len(HAIR) if dark < 0.45 else 3]
+    return linear(tones[random.integers(len(tones))])
+
+
+def _cuts(random, woman):
+    skirt = bool(woman and random.random() < 0.35)
+    return {
+        "waist": random.uniform(0.0, 0.12),
+        "sleeve": _pick(random, SLEEVES),
+        "skirt": skirt,
+        "trouser": random.uniform(0.5, 1.7) if skirt else _pick(random, TROUSERS),
+        "neck": _pick(random, NECKS),
+        "vee": random.uniform(0.03, 0.1) * (random.random() < 0.33),
+        "opening": random.uniform(0.03, 0.09) * (random.random() < 0.25),
+        "shoe": _pick(random, ((1.7, 1.95, 2), (1.98, 2.05, 6), (9, 9, 1))),
+        "sock": _pick(random, ((1.5, 1.95, 2), (9, 9, 1))),
+        "top_thick": 0.002 + 0.03 * random.beta(1, 2.5),
+        "bottom_thick": 0.002 + 0.025 * random.beta(1, 2.5),
+        "smooth": int(random.integers(2, 10)),
+    }
+
+
+def _head(random, woman, age):
+    return {
+        "hair": bool(random.random() < (0.98 if woman else 0.88)),
+        "long": _pick(random, ((0.3, 0.5, 3 if woman else 0.3), (0.6, 0.6, 2 if woman else 5))),
+        "recede": random.uniform(-0.01, 0.02) + (0 if woman else max(0.0, random.normal(0.0, 0.03))),
+        "over_ears": random.uniform(0.02, 0.07) * (woman and random.random() < 0.5),
+        "hair_thick": random.choice([0.003, random.uniform(0.006, 0.02), random.uniform(0.015, 0.045)]),
+        "beard": 0.0 if woman or age < 0.55 or random.random() < 0.5 else float(random.uniform(0.2, 0.95)),
+    }
 
 
 def _cloth(random, index):

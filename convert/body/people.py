@@ -23,8 +23,10 @@ class Person:
 
 @dataclass(frozen=True)
 class Body:
-    """A posed body whose lowest point is on the floor, facing −y: vertices float32 [V, 3], limbs float [C, 2, 3] and their radii [C],
-    keypoints float [17, 3] in COCO's order; `overlap` is the worst of its limbs' in metres, `still` whether every try was rejected."""
+    """A posed body whose lowest point is on the floor, facing −y: vertices float32 [V, 3], limbs float [C, 2, 3] and their
+    radii [C],
+    keypoints float [17, 3] in COCO's order; `overlap` is the worst of its limbs' in metres, `still` whether every try was
+    rejected."""
 
     person: Person
     vertices: np.ndarray
@@ -44,11 +46,12 @@ class Body:
         return Body(self.person, put(self.vertices), put(self.limbs), self.radii, put(self.keypoints), self.overlap, self.still)
 
 
-def sample(random: np.random.Generator, families, usual=()) -> Person:
-    """Somebody at random, from a child of about five to old age; half of them in one of the `usual` families if there are any."""
+def sample(random: np.random.Generator, families, usual=(), share: float = 0.0) -> Person:
+    """Somebody at random, from a child of about five to old age; a share of them in one of the `usual` families as far as these
+    are among `families`."""
     family = families[random.integers(len(families))]
     if usual := [name for name in usual if name in families]:
-        family = usual[random.integers(len(usual))] if random.random() < 0.6 else family
+        family = usual[random.integers(len(usual))] if random.random() < share else family
     age = random.choice([random.uniform(0.24, 0.6), random.uniform(0.6, 0.8), random.uniform(0.8, 1.0)], p=[0.22, 0.58, 0.2])
     phenotype = {
         "gender": random.beta(0.4, 0.4), "age": age, "muscle": random.beta(2.5, 2.5), "weight": random.beta(2.2, 2.4),
@@ -89,7 +92,8 @@ def bodies(people: list[Person]) -> list[Body]:
     found = []
     for index, one in enumerate(people):
         floor = np.array([0, 0, vertices[index, :, 2].min()])
-        found.append(Body(one, (vertices[index] - floor).astype(np.float32), skeleton.capsules(heads[index, taken[index]]) - floor, thick[index],
+        found.append(Body(one, (vertices[index] - floor).astype(np.float32), skeleton.capsules(heads[index,
+        taken[index]]) - floor, thick[index],
                           keypoints[index] - floor, float(worst[index, taken[index]]), bool(taken[index] == TRIES)))  # fmt: skip
     return found
 

@@ -2,8 +2,9 @@
 
     python -m edgemask.convert.body.render OUT --people 20000 --seed 0 [--backgrounds train.json] [--poses standing,sitting]
 
-Writes OUT/people.json (COCO with `iuv` beside `file_name`), OUT/people/*.jpg and OUT/people_iuv/*.png (part, U·255, V·255), in batches of eight pictures
-until there are at least that many people. Picture n depends on the seed and n alone, so a run that was broken off goes on, and a larger --people adds to it.
+Writes OUT/people.json (COCO with `iuv` beside `file_name`), OUT/people/*.jpg and OUT/people_iuv/*.png (part, U·255, V·255), in
+batches of eight pictures until there are at least that many people. Picture n depends on the seed and n alone, so a run that was
+broken off goes on, and a larger --people adds to it.
 """
 
 import argparse
@@ -31,7 +32,8 @@ A_PICTURE = 2.0  # People, about; says only how many batches are begun at once.
 
 
 def generate(work: Work, people: int, workers: int = 1) -> dict:
-    """Bring `work.folder` to at least so many people, and write its people.json; counts, CPU seconds by stage, wall seconds and peak memory in MiB."""
+    """Bring `work.folder` to at least so many people, and write its people.json; counts, CPU seconds by stage, wall seconds and
+    peak memory in MiB."""
     _settle(work)
     begun, spent, peaks = time.monotonic(), Counter(), {}
     made, started = 0, time.process_time()
@@ -116,7 +118,8 @@ def _gather(work, people) -> tuple[int, int]:
 
 
 def _report(result) -> str:
-    lines = [f"{result['people']} people in {result['pictures']} pictures, {result['made']} of them now, {result['wall_s']:.1f} s, {result['processes']} processes"]
+    counts = f"{result['people']} people in {result['pictures']} pictures, {result['made']} of them now"
+    lines = [f"{counts}, {result['wall_s']:.1f} s, {result['processes']} processes"]
     if made := result["made"]:
         per = {stage: 1000 * seconds / made for stage, seconds in result["cpu_s"].items()}
         lines.append(f"per 1,000 people: {1000 * result['wall_s'] / made:.0f} s, {sum(per.values()):.0f} s of CPU ("
@@ -130,7 +133,12 @@ def _main(arguments):
     it.add_argument("--people", type=int, default=20000, metavar="N", help="at least so many (default %(default)s)")
     it.add_argument("--seed", type=int, default=0)
     it.add_argument("--poses", default=",".join(poses.FAMILIES), help="some of %(default)s")
-    it.add_argument("--backgrounds", type=Path, metavar="COCO.json", help="photographs: its pictures that no annotation names (default: rooms alone)")
+    it.add_argument(
+        "--backgrounds",
+        type=Path,
+        metavar="COCO.json",
+        help="photographs: its pictures that no annotation names (default: rooms alone)",
+    )
     it.add_argument("--workers", type=int, default=os.cpu_count(), metavar="N", help="processes (default %(default)s)")
     it.add_argument("--json", action="store_true", help="print the figures as JSON")
     options = it.parse_args(arguments)

@@ -12,7 +12,8 @@ CLOSE = 0.03  # Metres that two people's limbs may share.
 
 @dataclass(frozen=True)
 class Box:
-    """Furniture or something in the way: model [4, 4] puts the cube −1..1 in the world; two colours and (pattern, size, gloss, grain)."""
+    """Furniture or something in the way: model [4, 4] puts the cube −1..1 in the world; two colours and (pattern, size, gloss,
+    grain)."""
 
     model: np.ndarray
     tones: np.ndarray
@@ -21,7 +22,8 @@ class Box:
 
 @dataclass(frozen=True)
 class Light:
-    """way [3] to the sun or lamp; sun, sky and floor_light are linear colours [3]; soft is the shadow's blur over the map, shadow its strength."""
+    """way [3] to the sun or lamp; sun, sky and floor_light are linear colours [3]; soft is the shadow's blur over the map,
+    shadow its strength."""
 
     way: np.ndarray
     sun: np.ndarray
@@ -33,7 +35,8 @@ class Light:
 
 @dataclass(frozen=True)
 class Room:
-    """A room's corners [3], colours of wall, wall2, tiles, tiles2 [4, 3], (pattern, size, gloss, grain) of walls and floor, what hangs there."""
+    """A room's corners [3], colours of wall, wall2, tiles, tiles2 [4, 3], (pattern, size, gloss, grain) of walls and floor,
+    what hangs there."""
 
     low: np.ndarray
     high: np.ndarray
@@ -70,11 +73,12 @@ def cast(random: np.random.Generator, families) -> Cast:
     view = names[random.choice(len(names), p=[camera.VIEWS[name][0] for name in names])]
     chances = {"webcam": (0.62, 0.25, 0.09, 0.04), "room": (0.45, 0.3, 0.15, 0.1), "street": (0.2, 0.3, 0.27, 0.23)}[view]
     count = 1 + random.choice(4, p=chances)
-    return Cast(view, [people.sample(random, families, camera.VIEWS[view][-1]) for _ in range(count)])
+    return Cast(view, [people.sample(random, families, *camera.VIEWS[view][-2:]) for _ in range(count)])
 
 
 def stage(random: np.random.Generator, cast: Cast, bodies: list[people.Body], photograph) -> Scene:
-    """People placed where the camera may see them and nobody stands in another; `photograph(random, size)` gives uint8 [H, W, 3] or None for a room."""
+    """People placed where the camera may see them and nobody stands in another; `photograph(random, size)` gives uint8 [H, W,
+    3] or None for a room."""
     spread = camera.VIEWS[cast.view][4]
     first = bodies[0].moved(random.normal(0, spread), (0, 0))
     seen = camera.sample(random, cast.view, first.vertices.min(0), first.vertices.max(0), float(first.keypoints[1:3, 2].mean()))
@@ -82,11 +86,13 @@ def stage(random: np.random.Generator, cast: Cast, bodies: list[people.Body], ph
     for body in bodies[1:]:
         placed += _placed(random, seen, body, placed, spread)
     boxes = [box for body in placed for box in _seat(random, body)]
-    if random.random() < 0.3:
-        boxes += _in_the_way(random, seen, placed)
+    if random.random() < 0.25:
+        boxes += _thing(random, seen, placed, random.uniform(0.35, 0.85))
     behind = photograph(random, (seen.width, seen.height))
     if behind is None:
         behind = _room(random, seen, placed)
+        for _ in range(random.integers(0, 6)):
+            boxes += _thing(random, seen, placed, random.uniform(1.1, 2.2))
     return Scene(seen, placed, boxes, _light(random, behind), behind, cast.view)
 
 
@@ -138,11 +144,10 @@ def _seat(random, body):
     return [seat, Box(rest.model, seat.tones, seat.stuff)]
 
 
-def _in_the_way(random, seen, bodies):
-    """A box between the camera and the first person, unless somebody would stand in it."""
+def _thing(random, seen, bodies, share):
+    """A box at a share of the way from the camera to the first person and beyond, unless somebody would stand in it."""
     target = bodies[0].keypoints.mean(0)
-    share = random.uniform(0.35, 0.85)
-    at = seen.position[:2] + share * (target - seen.position)[:2] + random.normal(0, 0.35, 2)
+    at = seen.position[:2] + share * (target - seen.position)[:2] + random.normal(0, 0.35 if share < 1 else 1.0, 2)
     half = np.array([random.uniform(0.08, 0.8), random.uniform(0.05, 0.4), random.uniform(0.15, 0.6)])
     box = _box(random, [*at, half[2]], half, random.uniform(0, 360))
     inverse = np.linalg.inv(box.model)
@@ -158,14 +163,15 @@ def _light(random, behind):
     else:
         small = look.linear(behind)
         upper, lower = small[: len(small) // 2].mean((0, 1)), small[len(small) // 2 :].mean((0, 1))
-    level = random.uniform(0.5, 1.1)
-    bright = 0.35 + 0.65 * (upper + lower).mean() / 2
+    level = random.uniform(0.6, 1.1)
+    bright = np.clip(0.4 + 1.5 * (upper + lower).mean() / 2, 0.4, 1.2)
     tint = [0.5 + 0.5 * tone / tone.mean() for tone in (upper, lower)]
     warm = 1 + random.normal(0, 0.12) * np.array([1, 0.1, -1])
-    sharp = random.uniform(0.2, 1.6)
+    sharp = random.uniform(0.3, 2.2)
     high, around = np.radians(random.uniform(20, 85)), random.uniform(0, 2 * np.pi)
     way = np.array([np.cos(high) * np.cos(around), np.cos(high) * np.sin(around), np.sin(high)])
-    return Light(way, level * bright * sharp * warm, level * bright * 0.95 * tint[0], level * bright * 0.55 * tint[1],
+    return Light(way, level * bright * sharp * warm, level * bright * 0.9 * tint[0], level * bright * random.uniform(0.25,
+    0.55) * tint[1],
                  float(np.exp(random.uniform(np.log(0.003), np.log(0.05)))), random.uniform(0.15, 0.6))  # fmt: skip
 
 
@@ -177,10 +183,13 @@ def _room(random, seen, bodies):
     wall = np.clip(linear_grey(random) if random.random() < 0.6 else look.colour(random), 0.05, 0.9)
     tones = np.array([wall, np.clip(wall * random.uniform(0.4, 1.3), 0, 0.95), look.colour(random), look.colour(random)])
     tones[2:] = tones[2:] * 0.5 + linear_grey(random) * 0.3
-    hung = np.column_stack([random.uniform(low[:2].min(), high[:2].max(), 6), random.uniform(0.3, 2.0, 6), random.uniform(0.05, 0.9, (6, 2))])
+    hung = np.column_stack(
+        [random.uniform(low[:2].min(), high[:2].max(), 6), random.uniform(0.3, 2.0, 6), random.uniform(0.05, 0.9, (6, 2))]
+    )
     hung[random.random(6) < 0.4, 2:] = -1
     return Room(low, high, tones, np.array([random.choice([0, 0, 0, 2, 5, 4]), random.uniform(0.1, 0.6), 0, 0]),
-                np.array([random.choice([0, 3, 6, 4, 1]), random.uniform(0.1, 0.6), random.beta(1, 4), random.choice([0, 0.3, 0.6])]),
+                np.array([random.choice([0, 3, 6, 4, 1]), random.uniform(0.1, 0.6), random.beta(1, 4), random.choice([0, 0.3,
+                0.6])]),
                 hung, np.array([look.colour(random) for _ in range(6)]))  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """A contact sheet of a dense label set: people cut out at random, each as picture, parts, U and V.
 
-    python -m edgemask.convert.body.sheet OUT/people.json sheet.jpg [--people 64] [--seed 0]
+python -m edgemask.convert.body.sheet OUT/people.json sheet.jpg [--people 64] [--seed 0]
 """
 
 import argparse
@@ -34,7 +34,9 @@ def panels(rgb: np.ndarray, iuv: np.ndarray, mask: np.ndarray, box) -> np.ndarra
 
 def _cut(rgb, left, top, side):
     padded = cv2.copyMakeBorder(rgb, side, side, side, side, cv2.BORDER_CONSTANT)
-    return cv2.resize(padded[top + side : top + 2 * side, left + side : left + 2 * side], (CELL, CELL), interpolation=cv2.INTER_AREA)
+    return cv2.resize(
+        padded[top + side : top + 2 * side, left + side : left + 2 * side], (CELL, CELL), interpolation=cv2.INTER_AREA
+    )
 
 
 def sheet(path: Path, count: int, seed: int) -> np.ndarray:

@@ -17,7 +17,8 @@ CAPSULES = (
         ("thigh", "upperleg02", "lowerleg01"), ("calf", "lowerleg01", "foot"), ("foot", "foot", "toe2-2"))),
 )  # fmt: skip
 TOUCHING = {("hips", "chest"), ("chest", "head"), ("chest", "upperarm"), ("hips", "thigh"), ("upperarm", "lowerarm"),
-            ("lowerarm", "hand"), ("thigh", "calf"), ("calf", "foot"), ("upperarm", "hips"), ("head", "upperarm"), ("chest", "thigh")}  # fmt: skip
+            ("lowerarm", "hand"), ("thigh", "calf"), ("calf", "foot"), ("upperarm", "hips"), ("head", "upperarm"), ("chest",
+             "thigh")}  # fmt: skip
 
 
 def turn(axis, degrees) -> np.ndarray:
@@ -61,7 +62,8 @@ def _arm(angles, side):
     hang, hinge, bent, fore, knuckles = _rest()[side]
     sign = 1 if side == "L" else -1
     get = {joint: angles[f"{joint}.{side}"] for joint in
-           ("shoulder.flex", "shoulder.abduct", "shoulder.twist", "elbow.flex", "forearm.twist", "wrist.flex", "fingers.curl")}  # fmt: skip
+           ("shoulder.flex", "shoulder.abduct", "shoulder.twist", "elbow.flex", "forearm.twist", "wrist.flex",
+            "fingers.curl")}  # fmt: skip
     raised = max(0.0, max(get["shoulder.abduct"], get["shoulder.flex"] - 40) - 30) / 3
     swing = turn(X, -get["shoulder.flex"]) @ turn(Y, -sign * get["shoulder.abduct"]) @ turn(Z, -sign * get["shoulder.twist"])
     blade = turn(Y, -sign * raised / 2)
@@ -76,18 +78,27 @@ def _leg(angles, side):
     sign = 1 if side == "L" else -1
     thigh = (turn(X, -angles[f"hip.flex.{side}"]) @ turn(Y, -sign * angles[f"hip.abduct.{side}"])
              @ turn(Z, -sign * angles[f"hip.twist.{side}"]))  # fmt: skip
-    return {"upperleg01": thigh, "lowerleg01": turn(X, angles[f"knee.flex.{side}"]), "foot": turn(X, -angles[f"ankle.flex.{side}"])}
+    return {
+        "upperleg01": thigh,
+        "lowerleg01": turn(X, angles[f"knee.flex.{side}"]),
+        "foot": turn(X, -angles[f"ankle.flex.{side}"]),
+    }
 
 
 def pose(angles: dict[str, float]) -> np.ndarray:
-    """`poses.sample`'s angles as pose parameters of `body_model()`: float64 [104, 4, 4], rotations in the rest pose's axes, root at the origin."""
+    """`poses.sample`'s angles as pose parameters of `body_model()`: float64 [104, 4, 4], rotations in the rest pose's axes,
+    root at the origin."""
     parameters = np.tile(np.eye(4), (len(_bones()), 1, 1))
 
     def put(bone, rotation):
         parameters[_bones()[bone], :3, :3] = rotation
 
     def trunk(name, share):
-        return turn(X, share * angles[f"{name}.bend"]) @ turn(Y, share * angles[f"{name}.lean"]) @ turn(Z, share * angles[f"{name}.turn"])
+        return (
+            turn(X, share * angles[f"{name}.bend"])
+            @ turn(Y, share * angles[f"{name}.lean"])
+            @ turn(Z, share * angles[f"{name}.turn"])
+        )
 
     put("root", turn(X, angles["root.pitch"]) @ turn(Y if abs(angles["root.pitch"]) < 45 else Z, angles["root.roll"]))
     for bones, name in ((SPINE, "spine"), (NECK, "neck")):
@@ -128,7 +139,8 @@ def _nearest(points, start, end):
 def radii(rest_vertices: np.ndarray, rest_heads: np.ndarray) -> np.ndarray:
     """How thick each limb of one body is: median distance of its vertices from the middle line in the rest pose, metres [C]."""
     ends, owner = capsules(rest_heads), owners()
-    return np.array([np.median(np.linalg.norm(rest_vertices[owner == index] - _nearest(rest_vertices[owner == index], *pair), axis=1))
+    return np.array([np.median(np.linalg.norm(rest_vertices[owner == index] - _nearest(rest_vertices[owner == index], *pair),
+    axis=1))
                      for index, pair in enumerate(ends)])  # fmt: skip
 
 

@@ -7,7 +7,10 @@ import numpy as np
 from edgemask.convert.body.atlas import Atlas
 from edgemask.convert.body.model import body_model
 
-HAIRLINE = (-0.14, -0.09, -0.05, -0.02, 0.02, 0.10), (0.715, 0.700, 0.655, 0.630, 0.575, 0.565)  # Depth to height, in the rest pose.
+HAIRLINE = (
+    (-0.14, -0.09, -0.05, -0.02, 0.02, 0.10),
+    (0.715, 0.700, 0.655, 0.630, 0.575, 0.565),
+)  # Depth to height, in the rest pose.
 ARM, LEG = ("upperarm01", "lowerarm01", "wrist"), ("upperleg01", "lowerleg01", "foot")
 
 
@@ -15,7 +18,8 @@ class Surface:
     """Drawn vertices (one for each vertex and chart it is in) of `body_model()` under the atlas.
 
     vertex int64 [N] (which of the 13,718 each is), triangles int32 [F, 3], label float32 [N, 3] (part, U, V), rest float32 [V, 3]
-    and zone float32 [V, 4]: how far along the arm (shoulder 0, elbow 1, wrist 2), along the leg (hip 0, knee 1, ankle 2), whether an eyeball, nothing.
+    and zone float32 [V, 4]: how far along the arm (shoulder 0, elbow 1, wrist 2), along the leg (hip 0, knee 1, ankle 2),
+    whether an eyeball, nothing.
     """
 
     @classmethod
@@ -42,7 +46,9 @@ class Surface:
             (np.ones(3 * len(self.faces), np.float32), (self.faces.reshape(-1), np.repeat(np.arange(len(self.faces)), 3))),
             (count, len(self.faces)))  # fmt: skip
         edges = np.vstack([self.faces[:, pair] for pair in ((0, 1), (1, 2), (2, 0))])
-        near = scipy.sparse.coo_matrix((np.ones(2 * len(edges), np.float32), (edges.T.reshape(-1), edges[:, ::-1].T.reshape(-1))), (count, count)).tocsr()
+        near = scipy.sparse.coo_matrix(
+            (np.ones(2 * len(edges), np.float32), (edges.T.reshape(-1), edges[:, ::-1].T.reshape(-1))), (count, count)
+        ).tocsr()
         near.data[:] = 1
         self._mean = scipy.sparse.diags(1 / np.maximum(np.asarray(near.sum(1)).ravel(), 1)) @ near
         self._mean = self._mean.astype(np.float32)
@@ -67,25 +73,52 @@ class Surface:
         return found / (np.linalg.norm(found, axis=1, keepdims=True) + 1e-12)
 
     def dress(self, vertices: np.ndarray, look) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """A posed body float32 [V, 3] in its clothes and hair: (vertices, normals, how far inside the hairline each is in metres [V])."""
+        """A posed body float32 [V, 3] in its clothes and hair: (vertices, normals, and [V, 2]: metres inside the hairline, 0
+        open to 1 in a crease)."""
         hair, thick_hair = self._hair(look)
         cloth = self._cloth(look) * (hair <= 0)
+        for _ in range(3):  # A sudden hem would zigzag from vertex to vertex.
+            cloth, thick_hair = self._mean @ cloth, self._mean @ thick_hair
         soft = np.clip(cloth / 0.008, 0, 1)[:, None]
         out = vertices
         for _ in range(look.smooth):
             out = out + 0.8 * soft * (self._mean @ out - out)
+        if look.skirt:
+            out = self._skirt(out, look.trouser)
         waves = sum(np.sin(self.rest @ wave[:3] + wave[3]) for wave in look.waves) / len(look.waves)
         out = out + self.normals(out) * (cloth * (1 + 0.6 * waves))[:, None]
         scalp = self.rest[:, 2] > 0.62
         away = vertices - vertices[scalp].mean(0)
         away /= np.linalg.norm(away, axis=1, keepdims=True) + 1e-9
         out = (out + away * (thick_hair * (1 + 0.35 * waves))[:, None]).astype(np.float32)
-        return out, self.normals(out).astype(np.float32), hair.astype(np.float32)
+        normals = self.normals(out).astype(np.float32)
+        return out, normals, np.column_stack([hair, self._creases(out, normals)]).astype(np.float32)
+
+    def _skirt(self, vertices, hem):
+        """The thighs' inner sides drawn to the plane between the hips, where they meet: cloth from one leg to the other,
+        labelled as the legs it hides."""
+        leg = self.zone[:, 1]
+        left, right = (vertices[(leg > 0) & (leg < 0.1) & (sign * self.rest[:, 0] > 0)].mean(0) for sign in (1, -1))
+        across, side = (left - right) / np.linalg.norm(left - right), np.sign(self.rest[:, 0])
+        off = (vertices - (left + right) / 2) @ across
+        inner = np.clip(0.4 - 1.4 * side * (self.normals(vertices) @ across), 0, 1)
+        near = np.clip((0.4 - np.abs(off)) / 0.15, 0, 1) * (side * off > 0)
+        return vertices - (0.97 * off * inner * near * ((leg > 0) & (leg < hem)))[:, None] * across.astype(np.float32)
+
+    def _creases(self, vertices, normals):
+        """How far a place lies under the surface around it: armpits, necks and folds of a posed body get less light from
+        everywhere."""
+        smooth = vertices
+        for _ in range(10):
+            smooth = self._mean @ smooth
+        return np.clip(((smooth - vertices) * normals).sum(1) / 0.02, 0, 1)
 
     def _hair(self, look):
         x, y, z = self.rest.T
         head = (z > 0.5) & (self.zone[:, 0] == 0)
-        line = np.interp(y, *HAIRLINE) + look.recede * np.clip((-y - 0.02) / 0.1, 0, 1) - look.over_ears * (np.abs(y + 0.01) < 0.05)
+        line = (
+            np.interp(y, *HAIRLINE) + look.recede * np.clip((-y - 0.02) / 0.1, 0, 1) - look.over_ears * (np.abs(y + 0.01) < 0.05)
+        )
         inside = np.where(head, z - line, -1.0)
         if look.long < 0.5:
             back = (y > -0.01 - 0.05 * (z > 0.5)) & (self.zone[:, 0] == 0) & (np.abs(x) < 0.11)
@@ -100,8 +133,8 @@ class Surface:
         top = ((arm > 0) | (z >= look.waist)) & (arm < look.sleeve) & neck & (leg == 0)
         bottom = (arm == 0) & (z < look.waist) & (leg < look.trouser)
         shoes = leg > look.shoe
-        thick = np.where(top, look.top_thick * (1 + 0.6 * np.clip(arm, 0, 1)), 0.0)
-        thick = np.where(bottom, look.bottom_thick * (1 + 0.5 * np.clip(leg, 0, 2)), thick)
+        thick = np.where(top, look.top_thick * (1 + 0.4 * arm + np.clip(0.3 - z, 0, 0.3) * (arm == 0) * 4), 0.0)
+        thick = np.where(bottom, look.bottom_thick * (0.6 + 0.7 * np.clip(leg, 0, 2)), thick)
         return np.where(shoes, 0.009, thick)
 
 

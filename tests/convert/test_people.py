@@ -41,7 +41,11 @@ def made(body, tmp_path_factory):
 
 
 def digests(folder):
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 @pytest.mark.parametrize("family", poses.FAMILIES)
@@ -117,7 +121,8 @@ def test_without_egl_one_sentence_names_the_packages():
 
 
 def unprojected(scene, drawn):
-    """Of each labelled pixel how far from its centre the surface point lands that (part, U, V) names: float [N], by a search in the charts alone."""
+    """Of each labelled pixel how far from its centre the surface point lands that (part, U, V) names: float [N], by a search in
+    the charts alone."""
     from scipy.spatial import cKDTree
 
     from edgemask.convert.body.atlas import Atlas
@@ -135,7 +140,7 @@ def unprojected(scene, drawn):
             best = share.min(-1).argmax(1)
             share = share[np.arange(len(want)), best]
             corners = vertices[atlas.faces[chart[near[np.arange(len(want)), best]]]].astype(float)
-            places, depth = scene.camera.project((share[..., None] * corners).sum(1))
+            places, _ = scene.camera.project((share[..., None] * corners).sum(1))
             off.append(np.linalg.norm(places - np.column_stack([columns, rows]) - 0.5, axis=1))
     return np.concatenate(off) if off else np.zeros(0)
 
@@ -170,11 +175,18 @@ def test_masks_are_the_union_of_the_parts_and_files_say_what_was_drawn(made):
     coco = json.loads((folder / "people.json").read_text())
     for image, (scene, one) in zip(coco["images"], drawn):
         iuv = cv2.imread(str(folder / image["iuv"]))[..., ::-1]
-        assert iuv.shape[:2] == (image["height"], image["width"]) == cv2.imread(str(folder / "people" / image["file_name"])).shape[:2]
+        assert (
+            iuv.shape[:2]
+            == (image["height"], image["width"])
+            == cv2.imread(str(folder / "people" / image["file_name"])).shape[:2]
+        )
         masks = [rle.decode(person["segmentation"]) for person in coco["annotations"] if person["image_id"] == image["id"]]
         assert (sum(masks, np.zeros(iuv.shape[:2], int)) == (iuv[..., 0] > 0)).all()
         assert (iuv[..., 0] == one.part).all() and (one.part[one.who > 0] > 0).all()
-        assert np.abs(iuv[..., 1] / 255 - one.u).max() < 0.5 / 255 + 1e-6 and np.abs(iuv[..., 2] / 255 - one.v).max() < 0.5 / 255 + 1e-6
+        assert (
+            np.abs(iuv[..., 1] / 255 - one.u).max() < 0.5 / 255 + 1e-6
+            and np.abs(iuv[..., 2] / 255 - one.v).max() < 0.5 / 255 + 1e-6
+        )
 
 
 @pytest.mark.body
@@ -190,7 +202,8 @@ def test_annotations_are_coco_s_own(made):
 
 @pytest.mark.body
 def test_keypoints_that_are_seen_lie_on_their_person(made):
-    """Joints lie under the skin, so a seen one's pixel is the person's; a face or a limb's joint at an outline may miss by a pixel or two."""
+    """Joints lie under the skin, so a seen one's pixel is the person's; a face or a limb's joint at an outline may miss by a
+    pixel or two."""
     on, seen = 0, 0
     from edgemask.convert.body import annotate
 
@@ -219,7 +232,11 @@ def test_the_same_seed_gives_the_same_bytes_whole_or_in_two_goes(made, capsys):
     again = folder.with_name("again")
     assert render.main([str(again), "--people", "1", "--seed", str(SEED), "--workers", "2", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
-    assert result["people"] >= 1 and result["peak_mib"] > 0 and set(result["cpu_s"]) == {"bodies", "scenes", "drawing", "camera", "writing"}
+    assert (
+        result["people"] >= 1
+        and result["peak_mib"] > 0
+        and set(result["cpu_s"]) == {"bodies", "scenes", "drawing", "camera", "writing"}
+    )
     (again / "people.parts" / "00000.json").unlink()
     (again / "people" / "000003.jpg").write_bytes(b"half")
     assert render.main([str(again), "--people", "8", "--seed", str(SEED), "--workers", "1"]) == 0

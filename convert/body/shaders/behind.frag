@@ -8,8 +8,18 @@ uniform vec4 walls, floors;                 // pattern, size, gloss, grain
 uniform vec4 hung[6];                       // on the walls: place along, height, half width, half height
 uniform vec3 hung_tone[6];
 uniform float shadow;
+uniform vec3 contact[16];                   // joints near the floor, which darken it under them
 in vec2 across;
 out vec4 colour;
+
+float touched(vec3 at) {
+    float dark = 0.0;
+    for (int i = 0; i < 16; i++) {
+        vec3 off = contact[i] - at;
+        dark = max(dark, exp(-dot(off.xy, off.xy) / 0.03 - 3.0 * abs(off.z)));
+    }
+    return 1.0 - 0.5 * dark;
+}
 
 vec3 inside(vec3 from, vec3 way) {
     vec3 far = mix(low, high, step(0.0, way));
@@ -21,6 +31,7 @@ vec3 inside(vec3 from, vec3 way) {
     if (abs(normal.z) > 0.5) {
         tone = normal.z > 0.0 ? mix(tiles, tiles2, pattern(int(floors.x), floors.y, at.xy, at)) : vec3(0.85);
         tone *= 1.0 - floors.w * noise(at * vec3(5.0, 60.0, 1.0)) * step(0.0, normal.z);
+        if (normal.z > 0.0) tone *= touched(at);
     } else {
         vec2 q = vec2(abs(normal.x) > 0.5 ? at.y : at.x, at.z);
         tone = mix(wall, wall2, pattern(int(walls.x), walls.y, q, at)) * (0.93 + 0.07 * noise(at * 3.0));
@@ -46,6 +57,6 @@ void main() {
     colour = texture(photograph, across);
     if (way.z < -0.01) {
         vec3 at = eye - way * eye.z / way.z;
-        colour.rgb *= 1.0 - shadow * (1.0 - lit(at, vec3(0, 0, 1)));
+        colour.rgb *= (1.0 - shadow * (1.0 - lit(at, vec3(0, 0, 1)))) * mix(1.0, touched(at), shadow * 1.5);
     }
 }

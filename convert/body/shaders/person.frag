@@ -8,7 +8,7 @@ uniform vec3 salt;
 uniform float beard;
 in vec3 world, way, where;
 in vec4 zoned;
-in float strand;
+in float strand, crease;
 out vec4 colour;
 
 int garment(vec3 p) {
@@ -35,7 +35,8 @@ vec3 bare(vec3 p) {
         tone *= 1.0 - 0.25 * (1.0 - smoothstep(0.5, 1.2, length(eyes / vec2(0.02, 0.011))));
         tone = mix(tone, tone * vec3(1.08, 0.86, 0.84), 0.6 * (1.0 - smoothstep(0.3, 1.0, length((eyes + vec2(-0.012, 0.045)) / 0.025))));
     }
-    float chin = (1.0 - smoothstep(0.588, 0.605, p.z)) * smoothstep(0.525, 0.54, p.z) * (1.0 - smoothstep(-0.04, -0.02, p.y));
+    float high = 0.592 + 0.45 * max(p.y + 0.105, 0.0) + 0.006 * noise(p * 90.0);
+    float chin = (1.0 - smoothstep(high - 0.008, high + 0.008, p.z)) * smoothstep(0.525, 0.54, p.z) * (1.0 - smoothstep(-0.03, -0.015, p.y));
     return mix(tone, first[4] * (0.6 + 0.8 * noise(p * 300.0)), beard * chin * (0.7 + 0.3 * noise(p * 200.0)));
 }
 
@@ -46,7 +47,7 @@ void main() {
     float gloss = 0.25, wrap = 0.25;
     if (zoned.z > 0.5) {
         float off = length(vec2(abs(p.x) - 0.031, p.z - 0.651));
-        tone = off < 0.0028 ? vec3(0.02) : off < 0.0062 ? iris : vec3(0.75, 0.72, 0.70);
+        tone = off < 0.0028 ? vec3(0.02) : off < 0.0062 ? iris : vec3(0.5, 0.47, 0.45);
         gloss = 0.6;
     } else if (worn < 0) {
         tone = bare(p);
@@ -55,13 +56,13 @@ void main() {
         vec2 q = arm ? vec2(p.y * 1.3, zoned.x * 0.28) : vec2(p.x + 0.6 * p.y, p.z);
         float share = pattern(int(cloth[worn].x), cloth[worn].y, q, p + salt);
         tone = mix(first[worn], second[worn], share);
-        float fold = noise(p * vec3(14.0, 14.0, 9.0) + salt), crease = noise(p * 38.0 - salt);
-        vec3 bump = vec3(fold, crease, noise(p * 21.0 + salt.zxy)) - 0.5;
+        float fold = noise(p * vec3(14.0, 14.0, 9.0) + salt), ripple = noise(p * 38.0 - salt);
+        vec3 bump = vec3(fold, ripple, noise(p * 21.0 + salt.zxy)) - 0.5;
         normal = normalize(normal + cloth[worn].w * bump);
-        tone *= 1.0 - 0.35 * cloth[worn].w * crease;
+        tone *= 1.0 - 0.35 * cloth[worn].w * ripple;
         if (worn == 4) tone *= 0.55 + 0.9 * noise(vec3(p.xy * 220.0, p.z * 26.0) + salt);
         if (worn == 0 && abs(p.x) < 0.0035 && p.y < 0.0 && cloth[0].w > 0.55 && !arm) tone *= 0.5;
         gloss = cloth[worn].z;
     }
-    colour = shown(shaded(tone, world, normal, gloss, wrap));
+    colour = shown(shaded(tone, world, normal, gloss, wrap) * (1.0 - 0.6 * crease));
 }
