@@ -1,8 +1,8 @@
 """Fitting the body to keypoints and masks, many people at once: SMPLify (Bogo et al. 2016, arXiv 1607.08128).
 
 Reprojection under a robust loss, joints within their limits and near their habits, a likely shape, and, where SMPLify has
-keypoints alone, the silhouette: skin off the mask pays for its distance, and so does mask far off any skin. Four ways to face
-are tried on the keypoints and the best is kept.
+keypoints alone, the silhouette: skin off the mask pays for its distance, and so does mask far off any skin. It is started
+standing and sitting and facing four ways on the keypoints alone; the best two go on with the silhouette, the best one to its shape.
 """
 
 import math
@@ -12,7 +12,8 @@ from edgemask.convert.body.reduced import PHENOTYPES, ReducedBody
 from edgemask.convert.body.targets import REACH, Targets
 
 STATURE = 1.62  # metres, of the body with every phenotype in its middle
-YAWS = (0.0, 0.5 * math.pi, math.pi, 1.5 * math.pi)
+# What the descent starts from: how far the body is turned from facing the camera, how far hips and knees are bent.
+STARTS = tuple((0.5 * math.pi * quarter, bent) for quarter in range(4) for bent in (0.2, 1.4))
 KEYPOINT, OFF, BARE = 0.012, 0.015, 0.015  # boxes: what one unit of each loss is
 FAR, CLOSE = 24.0, 8.0  # units, beyond which an error hardly pulls any more (Geman and McClure): at first, and then
 TRUNK = 0.1  # metres around the line from hips to shoulders where no elbow or wrist is
@@ -56,9 +57,9 @@ def fit(body: ReducedBody, targets: Targets) -> Fit:
     import torch
 
     count = len(targets.focal)
-    several = targets[torch.arange(count).repeat(len(YAWS))]
-    found = _start(body, several, torch.tensor(YAWS).repeat_interleave(count))
-    found = _best(found, _descend(body, several, found, 70, 0.06, POSE, robust=FAR, silhouette=False), count, keep=2)
+    several = targets[torch.arange(count).repeat(len(STARTS))]
+    found = _start(body, several, *torch.tensor(STARTS).repeat_interleave(count, dim=0).T)
+    found = _best(found, _descend(body, several, found, 60, 0.07, POSE, robust=FAR, silhouette=False), count, keep=2)
     several = targets[torch.arange(count).repeat(2)]
     found = _best(found, _descend(body, several, found, 90, 0.05, POSE, robust=CLOSE), count, keep=1)
     _descend(body, targets, found, 110, 0.04, (*POSE, "shape"), robust=CLOSE)
@@ -86,7 +87,7 @@ def project(points, fit: Fit, targets: Targets):
     return targets.focal[:, None, None] * at[..., :2] / at[..., 2:].clamp(min=0.05) + targets.principal[:, None]
 
 
-def _start(body, targets, yaw):
+def _start(body, targets, yaw, bent):
     import roma
     import torch
 
@@ -99,7 +100,10 @@ def _start(body, targets, yaw):
     depth = (targets.focal * STATURE / targets.stature).log()
     shape = torch.zeros(count, PHENOTYPES)
     shape[:, 1] = SHAPE_MEAN[1]
-    found = Fit(base, torch.zeros(count, 3), body.joints.mean.repeat(count, 1),
+    angles = body.joints.mean.repeat(count, 1)
+    for name, sign in (("upperleg01", -1), ("lowerleg01", 1)):
+        angles[:, [body.joints.names.index(f"{name}.{side} 0") for side in "LR"]] = sign * bent[:, None]
+    found = Fit(base, torch.zeros(count, 3), angles,
                 torch.stack([torch.zeros(count), torch.zeros(count), depth], dim=1), shape)  # fmt: skip
     with torch.no_grad():
         _, keypoints = body(found.root(), found.angles, found.phenotypes())
@@ -122,7 +126,7 @@ def _descend(body, targets, fit, steps, rate, names, robust, silhouette=True):
     for _ in range(steps):
         if "shape" in names:
             rest = body.rest(fit.phenotypes())
-        points, keypoints = body.skin(body.rotations(fit.root(), fit.angles), rest)
+        points, keypoints = body.skin(body.rotations(fit.root(), fit.angles), rest, skin=silhouette)
         losses = _keypoint_loss(keypoints, fit, targets, robust) + _prior(body.joints, fit) + _overlap(keypoints)
         if silhouette:
             losses = losses + _silhouette_loss(points, fit, targets, robust)
@@ -179,4 +183,4 @@ def _prior(joints, fit):
     shape = (fit.shape - torch.tensor(SHAPE_MEAN)).square().sum(dim=1)
     # People stand and sit upright before cameras that are held level: their up leans little to or from the camera.
     lean = fit.root()[:, 1, 2]
-    return 0.5 * habit + (over / 0.05).square().sum(dim=1) + shape + 0.5 * (lean / 0.3).square()
+    return 0.5 * habit + (over / 0.05).square().sum(dim=1) + 0.5 * shape + 0.5 * (lean / 0.3).square()

@@ -69,7 +69,7 @@ def test_known_poses_are_recovered(renderer):
     known = [posed(1, "standing", 0), posed(2, "walking", 60), posed(3, "standing", 180), posed(4, "reaching", -40)]
     people, parts = zip(*(pictured(renderer, *one) for one in known))
     for fitted, part, person in zip(fit.fit_people(list(people), renderer), parts, people):
-        assert fitted.quality.mean_miss < 0.02 and fitted.quality.iou > 0.85 and fitted.quality.good, fitted.quality
+        assert fitted.quality.miss < 0.02 and fitted.quality.iou > 0.85 and fitted.quality.good, fitted.quality
         found = fitted.iuv[..., 0]
         both = found > 0
         assert both.mean() > 0.8 * (part > 0).mean() and (found[both] == part[both]).mean() > 0.75
@@ -104,8 +104,8 @@ def test_a_set_without_people_to_fit_is_an_error(tmp_path, capsys):
     assert "nobody with a mask" in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
-def test_parts_no_keypoint_vouches_for_are_hidden():
-    keypoints = np.full((17, 3), 2.0)
-    assert fit._hidden(keypoints) == []
-    keypoints[weak.WRIST + 1, 2] = 0
-    assert fit._hidden(keypoints) == [3, 20, 22]
+def test_limbs_hang_on_their_keypoints():
+    at = np.zeros(17, bool)
+    assert fit._limbs_at(at) == []
+    at[weak.WRIST + 1] = True
+    assert fit._limbs_at(at) == [3, 20, 22]
