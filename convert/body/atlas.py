@@ -1,9 +1,13 @@
 """The body atlas: 24 parts, DensePose's numbering and names (Güler et al. 2018, arXiv 1802.00434), our own charts.
 
-Inner is the palm's side of an arm, outer the back of the hand's; left and right are the person's own.
+Inner is the palm's side of an arm, outer the back of the hand's; left and right are the person's own. What it looks like:
+
+    python -m edgemask.convert.body.atlas --page atlas.html
 """
 
+import argparse
 import functools
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,3 +44,19 @@ def mirrored(part, u, v):
     """(part, u, v) of the same place on the person's other side: arrays of one shape; the torso's halves are their own mirrors, U turned."""
     part, u = np.asarray(part), np.asarray(u)
     return np.take(MIRROR, part), np.where((part == 1) | (part == 2), 1 - u, u), v
+
+
+def main(arguments=None) -> None:
+    """Write the page."""
+    it = argparse.ArgumentParser(prog="python -m edgemask.convert.body.atlas", description="The body painted by part, by U and by V.")
+    it.add_argument("--page", required=True, type=Path, metavar="OUT.html", help="where to write it; a .png is the pictures alone")
+    options = it.parse_args(arguments)
+    from edgemask.convert.body import model, page
+
+    page.write(options.page, model.body_model()()["rest_vertices"][0].numpy(), Atlas.load())
+
+
+if __name__ == "__main__":
+    from edgemask.benchmarks.command import exit_code
+
+    sys.exit(exit_code(main))

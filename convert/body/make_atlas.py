@@ -3,7 +3,7 @@
     python -m edgemask.convert.body.make_atlas
 
 Right parts are computed and then mirrored. Torso, limbs and head: each part is a disk whose boundary is laid along the sides of the
-unit square, as somebody in front of it sees it: U to their right, V down. Hands and feet: MakeHuman's own layout, a glove cut open.
+unit square, as somebody before it sees it: U to their right, V down. Hands and feet: MakeHuman's own layout, a glove cut open.
 Eyeballs and tongue take the places of the chart that they lie behind.
 """
 
@@ -42,14 +42,13 @@ def make(mesh) -> dict:
     part = parts.partition(mesh)
     uv = np.zeros((len(part), 3, 2))
     right = mesh.centres[:, 0] < 0
-    outside = mesh.solid == np.bincount(mesh.solid).argmax()
     for number in SIDES:
-        ours = np.flatnonzero(right & outside & (part == number))
+        ours = np.flatnonzero(right & mesh.skin & (part == number))
         uv[ours] = _disk(mesh, part, ours)[mesh.faces[ours]]
     for number, joints in GLOVES.items():
         ours = np.flatnonzero(right & (part == number))
         uv[ours] = _glove(mesh, ours, joints)
-    _hidden(mesh, uv, right, outside)
+    _hidden(mesh, uv, right)
     ours = np.flatnonzero(right)
     twins, corners = mesh.twins(ours)
     uv[twins] = uv[ours[:, None], corners]
@@ -74,9 +73,11 @@ def _disk(mesh, part, ours):
         up, back = (ends.mean(axis=1) - mesh.joints["head"])[:, [2, 1]].T
         labels[(labels == MIDLINE) & (up > 0) & (np.abs(back) < 0.6 * up)] = CROWN
         labels[(labels == MIDLINE) & (back > 0)] = NAPE
-    inside = ~np.isin(mesh.island, mesh.island[[mesh.centres[:, 2].argmax(), np.isin(part, TORSO).argmax()]])
-    scale = np.where((number == parts.HEAD) & inside, INSIDE, 1)
+    scale = np.where(mesh.inner, INSIDE, 1)
     lengths = np.linalg.norm(ends[:, 0] - ends[:, 1], axis=1) * scale[beyond]
+    if number in TORSO:
+        # Its sides mostly by height, so that V is level: over shoulder and armhole the way is longer than down the middle.
+        lengths = np.where(np.isin(labels, (parts.HEAD, *parts.UPPER_LEG)), lengths, 0.4 * lengths + np.abs(ends[:, 0, 2] - ends[:, 1, 2]))
     start, places = _square(labels, lengths, *SIDES[number])
     loop = np.roll(loop, -start)
     return flatten(mesh.vertices, faces, loop, _dented(places, np.bincount(faces.ravel())[loop] == 1), scale[ours])
@@ -128,16 +129,15 @@ def _glove(mesh, ours, joints):
     return fan.reshape(-1, 3, 2)
 
 
-def _hidden(mesh, uv, right, outside):
+def _hidden(mesh, uv, right):
     """Charts for the right eyeball, by the affine map from the front that carries the eyelids' rim best, and for the tongue's half."""
-    head = right & outside & (mesh.island == mesh.island[mesh.centres[:, 2].argmax()])
     places = np.zeros((len(mesh.vertices), 2))
-    places[mesh.faces[right & outside]] = uv[right & outside]
-    for solid in np.unique(mesh.solid[right & ~outside]):
+    places[mesh.faces[right & mesh.skin]] = uv[right & mesh.skin]
+    for solid in np.unique(mesh.solid[right & ~mesh.skin]):
         ours = right & (mesh.solid == solid)
         vertices = np.unique(mesh.faces[ours])
         near = cKDTree(mesh.vertices[vertices]).query(mesh.vertices)[0] < 0.008
-        known = np.intersect1d(np.unique(mesh.faces[head]), np.flatnonzero(near))
+        known = np.intersect1d(np.unique(mesh.faces[right & ~mesh.inner]), np.flatnonzero(near))
         view = np.insert(mesh.vertices[:, [0, 2]], 2, 1, axis=1)
         places[vertices] = view[vertices] @ np.linalg.lstsq(view[known], places[known])[0]
         uv[ours] = places[mesh.faces[ours]]

@@ -7,10 +7,11 @@ from scipy.spatial import cKDTree
 
 
 class Mesh:
-    """`body_model()` at rest: vertices float64 [V, 3] in metres, faces int32 [F, 3]; a closed surface, its mirror image itself.
+    """`body_model()` at rest with every phenotype at its mean, 1.63 m tall: vertices float64 [V, 3] in metres, faces int32 [F, 3]; a closed surface, its mirror image itself.
 
-    `joints` are bone heads by name, `texture` [F, 3, 2] MakeHuman's own layout with `island` [F] and `solid` [F] numbering
-    what hangs together in the layout and in space.
+    `joints` are bone heads by name, `texture` [F, 3, 2] MakeHuman's own layout. `island` [F] numbers what hangs together there: the
+    `head`, the `body`, the right `hand` and `foot`, and more;
+    `skin` [F] is all but eyeballs and tongue, `inner` [F] these and what lines mouth and eye sockets.
     """
 
     def __init__(self, model):
@@ -23,10 +24,16 @@ class Mesh:
         layout = model.face_texture_coordinate_indices.numpy()
         self.texture = model.texture_coordinates.numpy()[layout]
         self.island, self.solid = connected(layout), connected(self.faces)
+        self.skin = self.solid == np.bincount(self.solid).argmax()
         corners = self.vertices[self.faces]
         self.centres = corners.mean(axis=1)
+        right = self.centres[:, 0] < 0
+        self.head, self.hand = self.island[self.centres[:, 2].argmax()], self.island[self.centres[:, 0].argmin()]
+        self.foot, self.body = self.island[np.where(right, self.centres[:, 2], 0).argmin()], np.bincount(self.island).argmax()
+        outer = np.isin(self.island, [self.head, self.hand, self.foot, self.body])
         self.areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1) / 2
         self.mirror = cKDTree(self.vertices).query(self.vertices * [-1, 1, 1])[1]
+        self.inner = ~(outer | (~right & outer[self.twins(np.arange(len(self.faces)))[0]]))
 
     def weight(self, *prefixes) -> np.ndarray:
         """The share [F] of the bones so named in what moves each triangle."""

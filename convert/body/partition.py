@@ -39,11 +39,8 @@ def partition(mesh) -> np.ndarray:
 
 def _ends(mesh, right):
     """Hand and foot end where MakeHuman's texture layout has its seams, round wrist and ankle; head down to the jaw; 0 for what is left."""
-    hand = mesh.island[mesh.centres[:, 0].argmin()]
-    foot = mesh.island[right[mesh.centres[right, 2].argmin()]]
-    body = np.bincount(mesh.island).argmax()
     ends = np.full(len(right), HEAD)
-    for island, part in ((hand, HAND), (foot, FOOT), (body, 0)):
+    for island, part in ((mesh.hand, HAND), (mesh.foot, FOOT), (mesh.body, 0)):
         ends[mesh.island[right] == island] = part
     return ends
 
