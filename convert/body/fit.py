@@ -6,11 +6,12 @@ Writes OUT/fits.json (COCO, images[].iuv names the labels), OUT/fits/, OUT/fits_
 """
 
 import argparse
+import functools
 import json
 import os
 import shutil
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import cv2
@@ -28,6 +29,8 @@ from edgemask.files import replacing
 from edgemask.progress import progress
 
 BATCH = 64
+KEYPOINTS = ("nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow",
+             "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle")  # fmt: skip
 LEAST_KEYPOINTS, LEAST_HEIGHT = 8, 96
 # What a fit has to reach: so many of the visible keypoints within MOST_MISS of the box's longer side, silhouettes, and, of the
 # pixels where keypoints say which parts may be, so many whose part is among them.
@@ -52,11 +55,11 @@ class Quality:
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """A person as a body: iuv uint8 [H, W, 3] and what `poses.npz` keeps of it."""
+class Pose:
+    """A fitted body: turns float32 [104, 3], rotation vectors of `body_model()`'s pose parameters, the pelvis's in the camera's
+    upright axes; phenotypes [6]; translation [3], the pelvis in the camera's axes (x right, y down, z ahead) in metres; focal in
+    pixels, the optical axis in the picture's middle."""
 
-    quality: Quality
-    iuv: np.ndarray
     turns: np.ndarray
     phenotypes: np.ndarray
     translation: np.ndarray
@@ -77,41 +80,54 @@ def person(annotation: dict, image: dict) -> Person:
     return Person(keypoints, decode(annotation["segmentation"], image["width"], image["height"]).astype(bool), tuple(annotation["bbox"]))
 
 
-def fit_people(people: list[Person], renderer: LabelRenderer) -> list[Fitted]:
+def fit_people(people: list[Person]) -> list[Pose]:
     """The bodies of up to a batch of people, good or not."""
     import roma
-    import torch
 
     body = reduced_body()
     targets = Targets.of(people, [body.bones[one] for one in body.bone])
     found = smplify.fit(body, targets)
+    turns = roma.rotmat_to_rotvec(body.rotations(found.root(), found.angles)[..., :3, :3])
+    columns = (one.numpy() for one in (turns, found.phenotypes(), found.translation(targets.focal)))
+    return [Pose(*row, one.focal) for *row, one in zip(*columns, people)]
+
+
+def seen(pose: Pose) -> tuple[np.ndarray, np.ndarray]:
+    """(vertices [13718, 3], COCO keypoints [17, 3]) of a fitted body in the camera's axes, metres."""
+    import roma
+    import torch
+
+    turns = roma.rotvec_to_rotmat(torch.tensor(pose.turns, dtype=torch.float64))
+    parameters = roma.Rigid(turns, torch.zeros(len(turns), 3, dtype=torch.float64)).to_homogeneous()
     with torch.no_grad():
-        poses, shapes = body.rotations(found.root(), found.angles), found.phenotypes()
-        _, keypoints = body(found.root(), found.angles, shapes)
-        miss = (smplify.project(keypoints, found, targets) - targets.keypoints).norm(dim=-1).numpy()
-        places, turns = found.translation(targets.focal).numpy(), roma.rotmat_to_rotvec(poses[..., :3, :3]).numpy()
-        fitted = []
-        for index, one in enumerate(people):
-            vertices = body_model()(poses[index : index + 1].double(), phenotype_kwargs=shapes[index : index + 1].double())["vertices"][0]
-            seen = smplify.to_camera(vertices).numpy() + places[index]
-            quality, iuv = _drawn(one, miss[index], renderer(seen, one.focal, one.mask.shape[::-1]))
-            fitted.append(Fitted(quality, iuv, turns[index], shapes[index].numpy(), places[index], one.focal))
-    return fitted
+        posed = body_model()(parameters[None], phenotype_kwargs=torch.tensor(pose.phenotypes, dtype=torch.float64)[None])
+        return tuple(smplify.to_camera(one[0]).numpy() + pose.translation for one in (posed["vertices"], _regressor()(posed)))
 
 
-def _drawn(person, miss, drawn):
-    """How good a drawn body is, and its labels: only on the mask, and not where no keypoint vouches for the part."""
-    part, u, v = drawn
+@functools.cache
+def _regressor():
+    import anny
+
+    return anny.KeypointsRegressor.coco(body_model(), labels=list(KEYPOINTS))
+
+
+def draw(person: Person, pose: Pose, renderer: LabelRenderer) -> tuple[Quality, np.ndarray]:
+    """How good a fit is, and its labels, uint8 [H, W, 3] of part, U and V: on the mask only, and where keypoints vouch for the part."""
     height, width = person.mask.shape
+    vertices, keypoints = seen(pose)
+    part, u, v = renderer(vertices, pose.focal, (width, height))
+    pixels = keypoints[:, :2] / keypoints[:, 2:] * pose.focal + np.array([width, height]) / 2
+    miss, sight = np.linalg.norm(pixels - 0.5 - person.keypoints[:, :2], axis=1) / person.size, person.keypoints[:, 2]
     allowed, _ = weak.labels(person.keypoints, person.mask, np.arange(width) + 0.5, np.arange(height) + 0.5)
-    possible = (allowed >> part) & 1 == 1
-    stated, seen = (allowed > 0) & (part > 0), person.keypoints[:, 2]
+    possible, stated = (allowed >> part) & 1 == 1, (allowed > 0) & (part > 0)
     # A limb behind a table is no part of the mask and may be anywhere.
-    union = np.count_nonzero(person.mask | ((part > 0) & ~np.isin(part, _limbs_at(seen == 0))))
-    visible = miss[seen == seen.max()]
+    union = np.count_nonzero(person.mask | ((part > 0) & ~np.isin(part, _limbs_at(sight == 0))))
+    visible = miss[sight == sight.max()]
     quality = Quality(float(visible.mean()), float((visible <= MOST_MISS).mean()), float(np.count_nonzero(person.mask & (part > 0)) / union),
                       float(possible[stated].mean()) if stated.any() else 0.0)  # fmt: skip
-    doubtful = np.isin(part, _limbs_at((seen == 0) | (miss > MOST_MISS)))
+    # Nor is one behind something, which a fit may put before it; hips and shoulders under clothes are well known all the same.
+    behind = (sight == 1) & ~np.isin(np.arange(17), [one + side for one in (weak.SHOULDER, weak.HIP) for side in (0, 1)])
+    doubtful = np.isin(part, _limbs_at((sight == 0) | behind | (miss > MOST_MISS)))
     keep = person.mask & ~doubtful & (possible | (allowed == 0))
     return quality, np.dstack([part, np.rint(u * 255), np.rint(v * 255)]).astype(np.uint8) * keep[..., None]
 
@@ -135,28 +151,37 @@ class Set:
         for name in ("fits", "fits_iuv"):
             (folder / name).mkdir(parents=True, exist_ok=True)
 
-    def add(self, annotation: dict, image: dict, fitted: Fitted):
+    def add(self, annotation: dict, image: dict, pose: Pose, quality: Quality, iuv: np.ndarray):
         """One more person of a picture."""
         if image["id"] not in self.labels:
             shutil.copyfile(self.source / image["file_name"], self.folder / "fits" / image["file_name"])
-            self.labels[image["id"]] = np.zeros_like(fitted.iuv)
-        iuv = self.labels[image["id"]]
-        np.copyto(iuv, fitted.iuv, where=fitted.iuv[..., :1] > 0)
-        if not cv2.imwrite(str(self.folder / _name(image)), iuv[..., ::-1]):
+            self.labels[image["id"]] = np.zeros_like(iuv)
+        picture = self.labels[image["id"]]
+        np.copyto(picture, iuv, where=iuv[..., :1] > 0)
+        if not cv2.imwrite(str(self.folder / _name(image)), picture[..., ::-1]):
             raise OutputError(f"{self.folder / _name(image)} cannot be written: is the disk full?")
-        self.kept.append((annotation, fitted))
+        self.kept.append((annotation, pose, quality))
 
     def close(self):
         """Every person of these pictures is in fits.json, and says with `fit` whether and how well it was fitted."""
-        fits = {annotation["id"]: {"fit": asdict(fitted.quality)} for annotation, fitted in self.kept}
+        fits = {annotation["id"]: {"fit": asdict(quality)} for annotation, _, quality in self.kept}
         images = [{**image, "iuv": _name(image)} for image in self.content["images"] if image["id"] in self.labels]
         rows = [{**one, **fits.get(one["id"], {})} for one in self.content["annotations"] if one["image_id"] in self.labels]
         with replacing(self.folder / "fits.json") as temporary:
             temporary.write_text(json.dumps({"images": images, "annotations": rows, "categories": self.content["categories"]}))
         with replacing(self.folder / "poses.npz") as temporary:
-            np.savez_compressed(temporary, annotation=[annotation["id"] for annotation, _ in self.kept], phenotype_labels=body_model().phenotype_labels,
-                                **{key: np.array([getattr(fitted, key) for _, fitted in self.kept], np.float32)
-                                   for key in ("turns", "phenotypes", "translation", "focal")})  # fmt: skip
+            columns = {one.name: np.array([getattr(pose, one.name) for _, pose, _ in self.kept]) for one in fields(Pose)}
+            np.savez_compressed(temporary, annotation=[annotation["id"] for annotation, *_ in self.kept], **columns)
+
+
+def read_poses(path: Path) -> dict[int, Pose]:
+    """A `poses.npz`: annotation id to pose; DatasetError where it is none."""
+    try:
+        with np.load(path) as stored:
+            columns = [stored[one.name] for one in fields(Pose)]
+            return {int(number): Pose(*row) for number, *row in zip(stored["annotation"], *columns)}
+    except (OSError, ValueError, KeyError) as error:
+        raise DatasetError(f"{path} is no poses.npz of fits: {error}") from error
 
 
 def _name(image):
@@ -169,14 +194,17 @@ def main(arguments=None) -> int:
     it.add_argument("labels", type=Path, metavar="TRAIN.json", help="COCO, with keypoints and masks; its pictures beside it")
     it.add_argument("out", type=Path, metavar="OUT")
     it.add_argument("--limit", type=int, metavar="N", help="only N people, drawn with a fixed seed")
+    it.add_argument("--poses", type=Path, metavar="poses.npz", help="draw these fits anew rather than fit")
     it.add_argument("--json", action="store_true", help="every person's quality, for programs")
+    options = it.parse_args(arguments)
     # Read by OpenMP when torch loads it: threads that spin while they wait take the processor from whoever else has work.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        print(_run(it.parse_args(arguments)))
+        qualities = _run(options)
     except EdgemaskError as error:
         print(f"edgemask: {error}", file=sys.stderr)
         return error.exit_code
+    print(json.dumps({"people": qualities}) if options.json else _summary(qualities))
     return 0
 
 
@@ -187,17 +215,22 @@ def _run(options):
     found = candidates(content)
     if not found:
         raise DatasetError(f"{options.labels} has nobody with a mask, {LEAST_KEYPOINTS} keypoints and {LEAST_HEIGHT} pixels of height")
-    order = np.random.default_rng(0).permutation(len(found))[: options.limit]
-    chosen = [found[index] for index in order]
+    chosen = [found[index] for index in np.random.default_rng(0).permutation(len(found))[: options.limit]]
+    known = read_poses(options.poses) if options.poses else None
+    if known is not None:
+        chosen = [one for one in chosen if one[0]["id"] in known]
     renderer, kept, qualities = LabelRenderer(), Set(content, options.labels, options.out), []
     for start in progress(range(0, len(chosen), BATCH), f"batches of {BATCH} people"):
         batch = chosen[start : start + BATCH]
-        for (annotation, image), fitted in zip(batch, fit_people([person(*one) for one in batch], renderer)):
-            qualities.append({"annotation": annotation["id"], "kept": fitted.quality.good, **asdict(fitted.quality)})
-            if fitted.quality.good:
-                kept.add(annotation, image, fitted)
+        people = [person(*one) for one in batch]
+        poses = fit_people(people) if known is None else [known[annotation["id"]] for annotation, _ in batch]
+        for (annotation, image), one, pose in zip(batch, people, poses):
+            quality, iuv = draw(one, pose, renderer)
+            qualities.append({"annotation": annotation["id"], "kept": quality.good, **asdict(quality)})
+            if quality.good:
+                kept.add(annotation, image, pose, quality, iuv)
     kept.close()
-    return json.dumps({"people": qualities}) if options.json else _summary(qualities)
+    return qualities
 
 
 def _summary(qualities):

@@ -14,6 +14,7 @@ from edgemask.convert.body import fit, poses, skeleton, smplify, weak  # noqa: E
 from edgemask.convert.body.model import body_model  # noqa: E402
 from edgemask.convert.body.reduced import reduced_body  # noqa: E402
 from edgemask.convert.body.targets import FOCAL, Person  # noqa: E402
+from edgemask.errors import DatasetError  # noqa: E402
 
 pytestmark = pytest.mark.body
 SIZE = 448, 336  # width, height
@@ -68,12 +69,12 @@ def test_the_reduced_body_has_the_whole_one_s_points_and_keypoints():
 def test_known_poses_are_recovered(renderer):
     known = [posed(1, "standing", 0), posed(2, "walking", 60), posed(3, "standing", 180), posed(4, "reaching", -40)]
     people, parts = zip(*(pictured(renderer, *one) for one in known))
-    for fitted, part, person in zip(fit.fit_people(list(people), renderer), parts, people):
-        assert fitted.quality.miss < 0.02 and fitted.quality.iou > 0.85 and fitted.quality.good, fitted.quality
-        found = fitted.iuv[..., 0]
-        both = found > 0
-        assert both.mean() > 0.8 * (part > 0).mean() and (found[both] == part[both]).mean() > 0.75
-        assert not fitted.iuv[~person.mask].any()
+    for pose, part, person in zip(fit.fit_people(list(people)), parts, people):
+        quality, iuv = fit.draw(person, pose, renderer)
+        assert quality.miss < 0.02 and quality.landed == 1 and quality.iou > 0.85 and quality.good, quality
+        both = iuv[..., 0] > 0
+        assert both.mean() > 0.8 * (part > 0).mean() and (iuv[..., 0] == part)[both].mean() > 0.75
+        assert not iuv[~person.mask].any()
 
 
 def test_a_set_of_fits_is_coco_with_labels(tmp_path, renderer, capsys):
@@ -94,14 +95,22 @@ def test_a_set_of_fits_is_coco_with_labels(tmp_path, renderer, capsys):
     iuv = cv2.imread(str(tmp_path / "out" / written["images"][0]["iuv"]))[..., ::-1]
     assert iuv.shape == (SIZE[1], SIZE[0], 3) and set(np.unique(iuv[..., 0])) <= set(range(25))
     assert (tmp_path / "out" / "fits" / "one.jpg").read_bytes() == (tmp_path / "train" / "one.jpg").read_bytes()
-    with np.load(tmp_path / "out" / "poses.npz") as stored:
-        assert stored["annotation"].tolist() == [3] and stored["turns"].shape == (1, 104, 3) and stored["phenotypes"].shape == (1, 6)
+    again = [str(tmp_path / "train.json"), str(tmp_path / "again"), "--poses", str(tmp_path / "out" / "poses.npz")]
+    assert fit.main(again) == 0 and "kept 1 of 1" in capsys.readouterr().out
+    for name in ("fits.json", written["images"][0]["iuv"]):
+        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "out" / name).read_bytes()
 
 
 def test_a_set_without_people_to_fit_is_an_error(tmp_path, capsys):
     (tmp_path / "train.json").write_text(json.dumps({"images": [], "annotations": [], "categories": []}))
     assert fit.main([str(tmp_path / "train.json"), str(tmp_path / "out")]) == 2
     assert "nobody with a mask" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_a_file_that_holds_no_poses_is_an_error(tmp_path):
+    (tmp_path / "poses.npz").write_bytes(b"nothing")
+    with pytest.raises(DatasetError, match="no poses.npz"):
+        fit.read_poses(tmp_path / "poses.npz")
 
 
 def test_limbs_hang_on_their_keypoints():
