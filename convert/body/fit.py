@@ -29,8 +29,6 @@ from edgemask.files import replacing
 from edgemask.progress import progress
 
 BATCH = 64
-KEYPOINTS = ("nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow",
-             "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle")  # fmt: skip
 LEAST_KEYPOINTS, LEAST_HEIGHT = 8, 96
 # What a fit has to reach: so many of the visible keypoints within MOST_MISS of the box's longer side, silhouettes, and, of the
 # pixels where keypoints say which parts may be, so many whose part is among them.
@@ -71,13 +69,14 @@ def candidates(content: dict) -> list[tuple[dict, dict]]:
     images = {image["id"]: image for image in content["images"]}
     return [(one, images[one["image_id"]]) for one in content.get("annotations") or []
             if one.get("segmentation") and not one.get("iscrowd") and one["bbox"][3] >= LEAST_HEIGHT
-            and len(one.get("keypoints") or ()) == 51 and np.count_nonzero(one["keypoints"][2::3]) >= LEAST_KEYPOINTS]  # fmt: skip
+            and np.count_nonzero((one.get("keypoints") or ())[2::3]) >= LEAST_KEYPOINTS]  # fmt: skip
 
 
 def person(annotation: dict, image: dict) -> Person:
     """What a fit takes of an annotation."""
     keypoints = np.array(annotation["keypoints"], float).reshape(17, 3)
-    return Person(keypoints, decode(annotation["segmentation"], image["width"], image["height"]).astype(bool), tuple(annotation["bbox"]))
+    mask = decode(annotation["segmentation"], image["width"], image["height"])
+    return Person(keypoints, mask.astype(bool), tuple(annotation["bbox"]))
 
 
 def fit_people(people: list[Person]) -> list[Pose]:
@@ -101,18 +100,19 @@ def seen(pose: Pose) -> tuple[np.ndarray, np.ndarray]:
     parameters = roma.Rigid(turns, torch.zeros(len(turns), 3, dtype=torch.float64)).to_homogeneous()
     with torch.no_grad():
         posed = body_model()(parameters[None], phenotype_kwargs=torch.tensor(pose.phenotypes, dtype=torch.float64)[None])
-        return tuple(smplify.to_camera(one[0]).numpy() + pose.translation for one in (posed["vertices"], _regressor()(posed)))
+        keypoints = _regressor()(posed)[:, :17]  # COCO's come first.
+        return tuple(smplify.to_camera(one[0]).numpy() + pose.translation for one in (posed["vertices"], keypoints))
 
 
 @functools.cache
 def _regressor():
     import anny
 
-    return anny.KeypointsRegressor.coco(body_model(), labels=list(KEYPOINTS))
+    return anny.KeypointsRegressor.coco(body_model())
 
 
 def draw(person: Person, pose: Pose, renderer: LabelRenderer) -> tuple[Quality, np.ndarray]:
-    """How good a fit is, and its labels, uint8 [H, W, 3] of part, U and V: on the mask only, and where keypoints vouch for the part."""
+    """How good a fit is, and its labels uint8 [H, W, 3] (part, U, V): on the mask, and where keypoints vouch for the part."""
     height, width = person.mask.shape
     vertices, keypoints = seen(pose)
     part, u, v = renderer(vertices, pose.focal, (width, height))
@@ -123,7 +123,8 @@ def draw(person: Person, pose: Pose, renderer: LabelRenderer) -> tuple[Quality, 
     # A limb behind a table is no part of the mask and may be anywhere.
     union = np.count_nonzero(person.mask | ((part > 0) & ~np.isin(part, _limbs_at(sight == 0))))
     visible = miss[sight == sight.max()]
-    quality = Quality(float(visible.mean()), float((visible <= MOST_MISS).mean()), float(np.count_nonzero(person.mask & (part > 0)) / union),
+    quality = Quality(float(visible.mean()), float((visible <= MOST_MISS).mean()),
+                      float(np.count_nonzero(person.mask & (part > 0)) / union),
                       float(possible[stated].mean()) if stated.any() else 0.0)  # fmt: skip
     # Nor is one behind something, which a fit may put before it; hips and shoulders under clothes are well known all the same.
     behind = (sight == 1) & ~np.isin(np.arange(17), [one + side for one in (weak.SHOULDER, weak.HIP) for side in (0, 1)])
@@ -214,7 +215,7 @@ def _run(options):
     content = coco.read(options.labels)
     found = candidates(content)
     if not found:
-        raise DatasetError(f"{options.labels} has nobody with a mask, {LEAST_KEYPOINTS} keypoints and {LEAST_HEIGHT} pixels of height")
+        raise DatasetError(f"{options.labels} has nobody with a mask, {LEAST_KEYPOINTS} keypoints and {LEAST_HEIGHT} pixels")
     chosen = [found[index] for index in np.random.default_rng(0).permutation(len(found))[: options.limit]]
     known = read_poses(options.poses) if options.poses else None
     if known is not None:

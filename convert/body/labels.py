@@ -1,4 +1,4 @@
-"""A posed body's parts and charts as a camera sees them, exact to the pixel: OpenGL without a screen (EGL; Mesa's llvmpipe draws on the CPU)."""
+"""A posed body's parts and charts as a camera sees them, exact to the pixel, with OpenGL and without a screen."""
 
 import numpy as np
 

@@ -19,7 +19,8 @@ PHENOTYPES = 6  # anny's default ones: gender, age, muscle, weight, height, prop
 # are mirrored. (bones that share it, axis or None for all three, lowest, highest, mean, deviation) – lowest to deviation one
 # number or three. Ranges of healthy joints, widened where an axis at rest is not the anatomical one.
 TRUNK = (
-    (("spine05", "spine04", "spine03", "spine02", "spine01"), None, (-0.5, -0.6, -0.8), (1.4, 0.6, 0.8), (0.1, 0, 0), (0.4, 0.2, 0.25)),
+    (("spine05", "spine04", "spine03", "spine02", "spine01"),
+     None, (-0.5, -0.6, -0.8), (1.4, 0.6, 0.8), (0.1, 0, 0), (0.4, 0.2, 0.25)),
     (("neck01", "neck02", "head"), None, (-0.7, -0.6, -1.2), (0.9, 0.6, 1.2), (0.1, 0, 0), (0.3, 0.2, 0.4)),
 )  # fmt: skip
 LIMBS = (
@@ -35,7 +36,8 @@ LIMBS = (
 
 
 class Joints:
-    """The angles of the tables above: `names`, `low`, `high`, `mean`, `deviation` [D], and `spread` [D, 104 * 3] onto the bones' rotation vectors."""
+    """The angles of the tables above: `names`; `low`, `high`, `mean`, `deviation` [D]; `spread` [D, 104 * 3] makes the bones'
+    rotation vectors of them."""
 
     def __init__(self, model):
         import torch
@@ -45,7 +47,7 @@ class Joints:
         rows = [row for bones, *values in TRUNK for row in self._rows(bones, "", *values)]
         for side in (".L", ".R"):
             rows += [row for bones, *values in LIMBS for row in self._rows(bones, side, *values)]
-        self.names = [f"{name}" for name, *_ in rows]
+        self.names = [name for name, *_ in rows]
         self.spread = torch.tensor(np.stack([row[1].reshape(-1) for row in rows]), dtype=torch.float32)
         self.low, self.high, self.mean, self.deviation = torch.tensor([row[2:] for row in rows], dtype=torch.float32).T
 
@@ -109,7 +111,8 @@ class ReducedBody:
         return roma.Rigid(turns, torch.zeros_like(turns[..., 0])).to_homogeneous()
 
     def __call__(self, root, angles, phenotypes):
-        """(points [B, POINTS, 3], keypoints [B, 17, 3]) in metres around the pelvis, of a root rotation [B, 3, 3], angles [B, D] and phenotypes [B, 6] in [0, 1]."""
+        """(points [B, POINTS, 3], keypoints [B, 17, 3]) in metres around the pelvis, of a root rotation [B, 3, 3], angles [B, D]
+        and phenotypes [B, 6] in [0, 1]."""
         return self.skin(self.rotations(root, angles), self.rest(phenotypes))
 
     def rest(self, phenotypes):
@@ -132,7 +135,7 @@ class ReducedBody:
 
 
 def _keypoint_points(model, weights):
-    """One point for each keypoint and bone that has a say in it: (means over vertices [P, V], bones [P], weights on keypoints [17, P])."""
+    """One point for each keypoint and bone with a say in it: (means over vertices [P, V], bones [P], weights [17, P])."""
     import anny
     import torch
 

@@ -1,8 +1,9 @@
 """Fitting the body to keypoints and masks, many people at once: SMPLify (Bogo et al. 2016, arXiv 1607.08128).
 
 Reprojection under a robust loss, joints within their limits and near their habits, a likely shape, and, where SMPLify has
-keypoints alone, the silhouette: skin off the mask pays for its distance, and so does mask far off any skin. It is started
-standing and sitting and facing four ways on the keypoints alone; the best two go on with the silhouette, the best one to its shape.
+keypoints alone, the silhouette: skin off the mask pays for its distance, and so does mask far off any skin. Everybody is
+started standing and sitting and facing four ways, on the keypoints alone; the best two go on with the silhouette, and the better
+of them to its shape.
 """
 
 import math

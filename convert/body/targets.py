@@ -14,9 +14,9 @@ HIDDEN = 0.3  # what a keypoint behind something weighs
 # Where each bone is in sight: keypoints of which all have to be; the first word that a bone's name begins with.
 SIGHT = {
     "upperleg": (weak.HIP, weak.KNEE), "lowerleg": (weak.KNEE, weak.ANKLE), "foot": (weak.ANKLE,), "toe": (weak.ANKLE,),
-    "upperarm": (weak.SHOULDER, weak.ELBOW), "lowerarm": (weak.ELBOW, weak.WRIST), "wrist": (weak.WRIST,), "finger": (weak.WRIST,),
-    "metacarpal": (weak.WRIST,), "pelvis": (weak.HIP,), "spine05": (weak.HIP,), "spine04": (weak.HIP,), "root": (weak.HIP,),
-    "clavicle": (weak.SHOULDER,), "shoulder": (weak.SHOULDER,),
+    "upperarm": (weak.SHOULDER, weak.ELBOW), "lowerarm": (weak.ELBOW, weak.WRIST), "wrist": (weak.WRIST,),
+    "finger": (weak.WRIST,), "metacarpal": (weak.WRIST,), "pelvis": (weak.HIP,), "spine05": (weak.HIP,),
+    "spine04": (weak.HIP,), "root": (weak.HIP,), "clavicle": (weak.SHOULDER,), "shoulder": (weak.SHOULDER,),
 }  # fmt: skip
 
 

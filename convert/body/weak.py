@@ -42,7 +42,8 @@ def labels(keypoints, mask: np.ndarray, columns: np.ndarray, rows: np.ndarray) -
 
     keypoints: [17, 3] COCO x, y, visibility of one person; mask: bool [H, W], the person's; columns [w], rows [h]: where in
     the picture's pixels. Bit p of a label allows part p of DensePose's numbering, 0 makes no statement; V runs from 0 at a
-    limb's upper joint to 1 at its lower one, and is nan where more than one limb could be.
+    limb's upper joint to 1 at its lower one, and is nan where more than one limb could be. On rendered bodies the atlas's V is
+    0.03 (shins) to 0.07 (upper arms) away in the mean.
     """
     keypoints = np.asarray(keypoints, np.float64).reshape(17, 3)
     points = np.stack(np.meshgrid(columns, rows), axis=-1)
@@ -174,7 +175,9 @@ def _head(keypoints, points, tall):
         bits[:] = HEAD[profile[0]]
     elif seen[: EYE + 2].all():
         nose, (left, right) = keypoints[NOSE, :2], keypoints[EYE : EYE + 2, :2]
-        apart = max((left - right) @ (left - right), 1e-9)
-        aside = (points - nose) @ (left - right) / apart
-        bits = np.where(aside > END, HEAD[0], np.where(aside < -END, HEAD[1], HEAD[0] | HEAD[1])).astype(np.uint32)
+        across = (left - right) / max((left - right) @ (left - right), 1e-9)
+        # A nose that is not between the eyes is on a head turned too far for a straight line to part it.
+        if 0 < (nose - right) @ across < 1:
+            aside = (points - nose) @ across
+            bits[aside > END], bits[aside < -END] = HEAD
     yield Region(bits, np.linalg.norm(points - middle, axis=-1) / (HEAD_RADIUS * tall), None, True)

@@ -77,6 +77,19 @@ def test_known_poses_are_recovered(renderer):
         assert not iuv[~person.mask].any()
 
 
+@pytest.mark.parametrize("seed, family, degrees", [(0, "standing", 20), (1, "walking", -30), (5, "reaching", 0)])
+def test_weak_labels_hold_on_bodies_whose_parts_are_known(renderer, seed, family, degrees):
+    vertices, keypoints = posed(seed, family, degrees)
+    person, part = pictured(renderer, vertices, keypoints)
+    _, _, truth = renderer(vertices, FOCAL * max(SIZE), SIZE)
+    bits, v = weak.labels(person.keypoints, person.mask, np.arange(SIZE[0]) + 0.5, np.arange(SIZE[1]) + 0.5)
+    stated = bits > 0
+    right = (bits >> part) & 1 == 1
+    assert stated.sum() > 0.7 * person.mask.sum() and right[stated].mean() > 0.95
+    along = ~np.isnan(v) & right
+    assert along.sum() > 0.1 * person.mask.sum() and np.abs(v - truth)[along].mean() < 0.09
+
+
 def test_a_set_of_fits_is_coco_with_labels(tmp_path, renderer, capsys):
     person, _ = pictured(renderer, *posed(1, "standing", 0))
     (tmp_path / "train").mkdir()
