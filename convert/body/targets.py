@@ -7,7 +7,7 @@ import numpy as np
 
 from edgemask.convert.body import weak
 
-FOCAL = 1.2  # of the picture's longer side: what SMPLify's successors take for a picture that does not say
+FOCAL = 1.2  # of the picture's longer side, 45° across: a common lens, for pictures that do not say
 REACH, CELLS = 0.8, 96  # the field around the box's middle, in boxes, and its cells
 OUTLINE = 200  # points of the mask
 HIDDEN = 0.3  # what a keypoint behind something weighs
