@@ -1,4 +1,6 @@
-"""A second checkpoint: nothing in the rooms is tuned to one set of weights."""
+"""A second checkpoint, for nothing in the rooms is tuned to one set of weights; and the body."""
+
+import os
 
 import cv2
 import pytest
@@ -27,3 +29,14 @@ def three_classes(tmp_path_factory, astronaut):
     arguments = ["convert", str(folder / "three.safetensors"), "--calibration", str(folder / "set")]
     assert main([*arguments, "--input", "320x192", "-o", str(out)]) == 0
     return out, folder / "three-float.edgemask"
+
+
+@pytest.fixture(scope="session")
+def mesh():
+    """The body at rest, which takes anny."""
+    if not os.environ.get("CI"):
+        pytest.importorskip("anny", reason="needs the body: pip install 'edgemask[body]'")
+    from edgemask.convert.body.mesh import Mesh
+    from edgemask.convert.body.model import body_model
+
+    return Mesh(body_model())
