@@ -10,8 +10,6 @@ import pytest
 
 from edgemask.convert.body.atlas import MIRROR, PARTS, Atlas, mirrored
 
-pytest.importorskip("scipy", reason="needs scipy: pip install 'edgemask[body]'")
-
 LIMBS = {
     "upper leg": ("upperleg01", "lowerleg01"), "lower leg": ("lowerleg01", "foot"),
     "upper arm": ("upperarm01", "lowerarm01"), "lower arm": ("lowerarm01", "wrist"),
@@ -55,6 +53,7 @@ def test_no_chart_overlaps_itself(atlas):
         assert np.isclose(covered.mean(), np.abs(turn).sum() / 2, atol=0.005), "the area says what the texels say"
 
 
+@pytest.mark.body
 def test_a_texel_is_a_small_place(atlas, mesh):
     """A step of 1/255 in U or V, what an 8-bit label can say, is 3 mm for most of the skin and never 15."""
     from edgemask.convert.body.chart import jacobians
@@ -66,6 +65,7 @@ def test_a_texel_is_a_small_place(atlas, mesh):
     assert step.max() < 0.015
 
 
+@pytest.mark.body
 def test_left_is_right_mirrored_to_the_bit(atlas, mesh):
     assert np.array_equal(mesh.faces, atlas.faces)
     right = np.flatnonzero(mesh.centres[:, 0] < 0)
@@ -91,6 +91,7 @@ def test_charts_and_parts_hang_together(atlas):
             assert len(places) == len(np.unique(atlas.faces[ours])), PARTS[part]
 
 
+@pytest.mark.body
 def test_v_runs_along_limbs_from_the_trunk_and_down_torso_and_head(atlas, mesh):
     for part in range(1, 25):
         ours = ~mesh.inner & (atlas.part == part)
@@ -104,6 +105,7 @@ def test_v_runs_along_limbs_from_the_trunk_and_down_torso_and_head(atlas, mesh):
         assert both / np.sqrt(there * here) > 0.9, PARTS[part]
 
 
+@pytest.mark.body
 def test_front_back_inner_outer_left_and_right_are_where_they_say(atlas, mesh):
     """By the triangles' own normals, areas weighed: front looks to −y, the palm's side to where the palms look."""
     corners = mesh.vertices[mesh.faces]
@@ -121,6 +123,7 @@ def test_front_back_inner_outer_left_and_right_are_where_they_say(atlas, mesh):
             assert (mean[part] @ palm > 0) == ("inner" in name), name
 
 
+@pytest.mark.body
 def test_making_it_again_gives_the_same(atlas, mesh):
     from edgemask.convert.body import make_atlas
 
@@ -150,6 +153,7 @@ def test_a_grid_is_flattened_onto_itself():
     assert np.allclose(flat, at, atol=1e-9)
 
 
+@pytest.mark.body
 def test_the_page_shows_it_and_says_whose_charts_they_are(mesh, atlas, tmp_path):
     from edgemask.convert.body import page
 

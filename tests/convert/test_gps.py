@@ -5,12 +5,11 @@ import time
 import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
+from scipy import spatial
 
-spatial = pytest.importorskip("scipy.spatial", reason="needs scipy: pip install 'edgemask[body]'")
-
-from edgemask.convert.body import gps  # noqa: E402
-from edgemask.convert.body.atlas import PARTS, Atlas, mirrored  # noqa: E402
-from edgemask.convert.body.geodesic import Distances, distances_from, face_at, surface_graph  # noqa: E402
+from edgemask.convert.body import gps
+from edgemask.convert.body.atlas import PARTS, Atlas, mirrored
+from edgemask.convert.body.geodesic import Distances, distances_from, face_at, surface_graph
 
 KAPPA = 0.255
 
@@ -56,6 +55,7 @@ def test_distances_are_a_metric_of_a_body_s_size(places):
     assert np.abs(twins - there).max() < 0.04 and np.abs(twins - there).mean() < 0.001, "left is as long as right"
 
 
+@pytest.mark.body
 def test_distances_against_dijkstra_on_the_whole_mesh(mesh):
     """Independent of samples and lookup: from twelve triangles' corners to every other triangle's."""
     distances = Distances.load()
