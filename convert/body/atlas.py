@@ -26,7 +26,7 @@ MIRROR = (0, 1, 2, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15, 18, 17, 20, 
 
 @dataclass(frozen=True)
 class Atlas:
-    """Parts and charts on the triangles of `body_model()`: faces int32 [F, 3], part uint8 [F] 1..24, uv float32 [F, 3, 2] in [0, 1]."""
+    """On the triangles of `body_model()`: faces int32 [F, 3], part uint8 [F] 1..24, uv float32 [F, 3, 2] in [0, 1] by corner."""
 
     faces: np.ndarray
     part: np.ndarray
@@ -41,15 +41,15 @@ class Atlas:
 
 
 def mirrored(part, u, v):
-    """(part, u, v) of the same place on the person's other side: arrays of one shape; the torso's halves are their own mirrors, U turned."""
+    """(part, u, v), arrays, of the same place on the person's other side; on the torso, its own mirror, U becomes 1 − U."""
     part, u = np.asarray(part), np.asarray(u)
     return np.take(MIRROR, part), np.where((part == 1) | (part == 2), 1 - u, u), v
 
 
 def main(arguments=None) -> None:
     """Write the page."""
-    it = argparse.ArgumentParser(prog="python -m edgemask.convert.body.atlas", description="The body painted by part, by U and by V.")
-    it.add_argument("--page", required=True, type=Path, metavar="OUT.html", help="where to write it; a .png is the pictures alone")
+    it = argparse.ArgumentParser("python -m edgemask.convert.body.atlas", description="The body painted by part, by U and by V.")
+    it.add_argument("--page", required=True, type=Path, metavar="OUT.html", help="where to write it; .png: the pictures alone")
     options = it.parse_args(arguments)
     from edgemask.convert.body import model, page
 

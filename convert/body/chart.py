@@ -14,16 +14,16 @@ def rim(faces) -> np.ndarray:
     while (vertex := following[loop[-1]]) != loop[0]:
         loop.append(vertex)
     if len(loop) != len(following):
-        raise ValueError(f"{len(faces)} triangles are no disk: the boundary has {len(following)} edges, {len(loop)} of them in one loop")
+        raise ValueError(f"{len(faces)} triangles are no disk: of {len(following)} boundary edges {len(loop)} are in one loop")
     return np.array(loop)
 
 
 def flatten(vertices, faces, loop, places, scale, rounds=30) -> np.ndarray:
     """Vertices [V, 3] of the disk `faces` [F, 3] to the plane [V, 2], the boundary `loop` [B] fixed at `places` [B, 2] (convex).
 
-    Mean value coordinates (Floater 2003) are positive, so the map is one to one (Tutte 1963, Floater 1997); weights divided by the
-    stretch at their ends, round by round, even it out and stay positive (Yoshizawa, Belyaev and Seidel 2004). `scale` [F] is how
-    long a triangle's metre counts. Vertices outside `faces` are NaN.
+    Mean value coordinates (Floater 2003) are positive, so the map is one to one (Tutte 1963, Floater 1997); weights divided by
+    the stretch at their ends, round by round, even it out and stay positive (Yoshizawa, Belyaev and Seidel 2004). `scale` [F] is
+    how long a triangle's metre counts. Vertices outside `faces` are NaN.
     """
     used, local = np.unique(faces, return_inverse=True)
     local = local.reshape(faces.shape)
@@ -54,7 +54,8 @@ def _mean_value_weights(vertices, faces):
         rows += [here, here]
         columns += [after, before]
         values += [half / a, half / b]
-    return coo_matrix((np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=(len(vertices),) * 2).tocsr()
+    where = np.concatenate(rows), np.concatenate(columns)
+    return coo_matrix((np.concatenate(values), where), shape=(len(vertices),) * 2).tocsr()
 
 
 def _solve(weights, plane, fixed):
@@ -81,5 +82,5 @@ def _stretch(vertices, faces, plane, scale):
 
 
 def jacobians(corners, uv) -> np.ndarray:
-    """Metres per unit of U and of V, [F, 3, 2], of triangles with `corners` [F, 3, 3] in space and `uv` [F, 3, 2] in the chart."""
+    """Metres per unit of U and of V, [F, 3, 2], of triangles with `corners` [F, 3, 3] in space, `uv` [F, 3, 2] in the chart."""
     return np.swapaxes(corners[:, 1:] - corners[:, :1], 1, 2) @ np.linalg.inv(np.swapaxes(uv[:, 1:] - uv[:, :1], 1, 2))

@@ -19,7 +19,8 @@ class Distances:
     """Distances on the mean body at rest (1.63 m tall), in metres, between 1,200 samples of its surface, 4 cm apart.
 
     `places` float16 [F, 3] is where each triangle of the atlas is, `sample` uint16 [F] the sample nearest to it along the skin,
-    `table` float16 [S, S] from sample to sample. A distance looked up is off by 1 to 2 cm, a twentieth of GPS's κ.
+    `table` float16 [S, S] from sample to sample. Looked up they are off by 13 mm in the
+    mean, 35 mm in one of twenty, against the whole mesh.
     """
 
     places: np.ndarray
@@ -38,7 +39,7 @@ class Distances:
             return cls(stored["places"], stored["sample"], np.maximum(table, table.T))
 
     def __call__(self, one, other) -> np.ndarray:
-        """Metres float32 [N] between places `one` and `other`, each (part [N], u [N], v [N]); infinite where either is background."""
+        """Metres float32 [N] between places `one` and `other`, each (part, u, v) of [N]; infinite where either is background."""
         a, b = face_at(*one), face_at(*other)
         straight = np.linalg.norm(self.places[a].astype(np.float32) - self.places[b], axis=-1)
         along = self.table[self.sample[a], self.sample[b]].astype(np.float32)
@@ -47,7 +48,7 @@ class Distances:
 
 
 def face_at(part, u, v) -> np.ndarray:
-    """The atlas's triangle int64 [N] whose middle is nearest to (u, v) in the chart of `part` 0..24, all [N]; −1 for background."""
+    """The atlas's triangle int64 [N] whose middle is nearest to (u, v) in the chart of `part` [N] 0..24; −1 for background."""
     part, uv = np.asarray(part), np.stack([np.asarray(u), np.asarray(v)], axis=-1)
     found = np.full(part.shape, -1)
     for number in np.unique(part[part > 0]):
@@ -69,8 +70,8 @@ def _chart(number):
 def surface_graph(vertices, faces, steps: int = 4):
     """A sparse graph (metres) whose first nodes are `vertices` [V, 3], for shortest paths over the triangles `faces` [F, 3].
 
-    Every edge is cut in `steps`, and within a triangle every two points not on one edge are joined (Lanthier, Maheshwari and Sack
-    1997): Dijkstra's paths are too long, never too short; with four steps by 0.7 % in the mean, 2 % at most.
+    Every edge is cut in `steps`, and within a triangle every two points not on one edge are joined (Lanthier, Maheshwari and
+    Sack 1997): Dijkstra's paths are too long, never too short; with four steps by 0.7 % in the mean, 2 % at most.
     """
     edges, index = np.unique(np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1), axis=0, return_inverse=True)
     share = np.arange(1, steps)[:, None] / steps

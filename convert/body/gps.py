@@ -17,7 +17,7 @@ METRICS = ("AP", "AP50", "AP75", "APm", "APl", "AR")
 
 
 def similarity(truth, prediction) -> float:
-    """GPS 0..1 of one person: `truth` and `prediction` are (part, u, v) at the same points, each [N], part 0 where nothing is said.
+    """GPS 0..1 of one person: `truth` and `prediction` are (part, u, v) at the same points, each [N]; part 0 is background.
 
     Points that the prediction has no part for count 0; without points GPS is 0.
     """
@@ -31,7 +31,7 @@ def gps(distances) -> float:
 
 
 def at_pixels(iuv, x, y):
-    """(part, u, v) in a picture of labels `iuv` uint8 [H, W, 3] (part, U·255, V·255) at pixels x, y [N]; background outside it."""
+    """(part, u, v) in labels `iuv` uint8 [H, W, 3] (part, U·255, V·255) at pixels x, y [N]; background outside the picture."""
     x, y = np.floor(x).astype(int), np.floor(y).astype(int)
     inside = (x >= 0) & (y >= 0) & (x < iuv.shape[1]) & (y < iuv.shape[0])
     values = np.where(inside[:, None], iuv[np.where(inside, y, 0), np.where(inside, x, 0)], 0)
@@ -41,8 +41,8 @@ def at_pixels(iuv, x, y):
 def evaluate(truth, predictions, masked: bool = True) -> dict[str, float]:
     """AP and AR of GPSm (GPS where not `masked`) over thresholds 0.50, 0.55 … 0.95, in points of 100; −1 where there is nobody.
 
-    truth: people as dicts {"image_id", "area", "segmentation": RLE, "points": (x, y, part, u, v), each [N]}; one without "points" is
-    neither missed nor counted against a detection whose mask lies on it.
+    truth: people as dicts {"image_id", "area", "segmentation": RLE, "points": (x, y, part, u, v), each [N]}; one without "points"
+    is neither missed nor counted against a detection whose mask lies on it.
     predictions: detections as dicts {"image_id", "score", "segmentation": RLE, "at": callable (x, y) → (part, u, v)}.
     Matching, sizes (APm, APl) and precision are pycocotools'. Raises MissingLibrary.
     """
@@ -77,7 +77,7 @@ def _evaluation(truth, found, masked):
     from pycocotools.cocoeval import COCOeval
 
     class Evaluation(COCOeval):
-        def computeIoU(self, image, category):  # noqa: N802 (pycocotools' name)
+        def computeIoU(self, image, category):
             people, detections = self._gts[image, category], self._dts[image, category]
             best = np.argsort([-one["score"] for one in detections], kind="mergesort")[: self.params.maxDets[-1]]
             return _scores([detections[i] for i in best], people, masked) if people and len(best) else []

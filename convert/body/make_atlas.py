@@ -2,8 +2,8 @@
 
     python -m edgemask.convert.body.make_atlas
 
-Right parts are computed and then mirrored. Torso, limbs and head: each part is a disk whose boundary is laid along the sides of the
-unit square, as somebody before it sees it: U to their right, V down. Hands and feet: MakeHuman's own layout, a glove cut open.
+Right parts are computed and then mirrored. Torso, limbs and head: each part is a disk whose boundary is laid along the sides of
+the unit square, as somebody before it sees it: U to their right, V down. Hands and feet: MakeHuman's own layout, cut-open gloves.
 Eyeballs and tongue take the places of the chart that they lie behind.
 """
 
@@ -21,7 +21,8 @@ from edgemask.convert.body.mesh import Mesh
 from edgemask.convert.body.model import body_model
 from edgemask.files import replacing
 
-MIDLINE, CROWN, NAPE = 0, -1, -2  # What lies across a boundary edge: a part, or the sagittal plane (in front of, on and behind the crown).
+# What lies across a boundary edge: a part's number, or the sagittal plane, for the head its stretch over the crown and behind.
+MIDLINE, CROWN, NAPE = 0, -1, -2
 INSIDE = 0.3  # What a metre within the mouth and behind the eyelids counts.
 TORSO = parts.TORSO_BACK, parts.TORSO_FRONT
 # Right part: what its top, left, bottom and right side border on, None for what the others leave, and the U it spans.
@@ -40,7 +41,7 @@ GLOVES = {parts.HAND: ("wrist.R", "finger3-3.R"), parts.FOOT: ("foot.R", "toe2-3
 def make(mesh) -> dict:
     """`Atlas`'s arrays for a `mesh.Mesh`: faces, part and uv."""
     part = parts.partition(mesh)
-    uv = np.zeros((len(part), 3, 2))
+    uv = np.zeros((len(part), 3, 2), np.float32)  # From here on, so that 1 − U on the left is exact.
     right = mesh.centres[:, 0] < 0
     for number in SIDES:
         ours = np.flatnonzero(right & mesh.skin & (part == number))
@@ -54,7 +55,7 @@ def make(mesh) -> dict:
     uv[twins] = uv[ours[:, None], corners]
     turned = twins[np.isin(part[twins], TORSO)]
     uv[turned, :, 0] = 1 - uv[turned, :, 0]
-    return {"faces": mesh.faces, "part": part, "uv": uv.clip(0, 1).astype(np.float32)}
+    return {"faces": mesh.faces, "part": part, "uv": uv.clip(0, 1)}
 
 
 def _disk(mesh, part, ours):
@@ -75,9 +76,10 @@ def _disk(mesh, part, ours):
         labels[(labels == MIDLINE) & (back > 0)] = NAPE
     scale = np.where(mesh.inner, INSIDE, 1)
     lengths = np.linalg.norm(ends[:, 0] - ends[:, 1], axis=1) * scale[beyond]
-    if number in TORSO:
-        # Its sides mostly by height, so that V is level: over shoulder and armhole the way is longer than down the middle.
-        lengths = np.where(np.isin(labels, (parts.HEAD, *parts.UPPER_LEG)), lengths, 0.4 * lengths + np.abs(ends[:, 0, 2] - ends[:, 1, 2]))
+    if number in (*TORSO, parts.HEAD):
+        # Sides mostly by height, so that V is level: over shoulder and armhole the way is longer than down the middle.
+        ends_or_side = np.isin(labels, SIDES[number][0] + SIDES[number][2])
+        lengths = np.where(ends_or_side, lengths, 0.4 * lengths + np.abs(ends[:, 0, 2] - ends[:, 1, 2]))
     start, places = _square(labels, lengths, *SIDES[number])
     loop = np.roll(loop, -start)
     return flatten(mesh.vertices, faces, loop, _dented(places, np.bincount(faces.ravel())[loop] == 1), scale[ours])
@@ -86,11 +88,11 @@ def _disk(mesh, part, ours):
 def _square(labels, lengths, top, left, bottom, right, span):
     """(Where the loop of edges has to begin, places [B, 2] of its edges' first ends on the sides of the square)."""
     is_top = np.isin(labels, top)
-    start = np.flatnonzero(is_top & ~np.roll(is_top, 1))
-    start = int(start[0])
+    start = int(np.argmax(is_top & ~np.roll(is_top, 1)))
     labels, lengths, is_top = (np.roll(x, -start) for x in (labels, lengths, is_top))
     is_left, is_bottom, is_right = (np.flatnonzero(np.isin(labels, side or ())) for side in (left, bottom, right))
-    first = [0, np.argmin(is_top), is_left[-1] + 1 if left else is_bottom[0], is_right[0] if right else is_bottom[-1] + 1, len(labels)]
+    below, after = is_left[-1] + 1 if left else is_bottom[0], is_right[0] if right else is_bottom[-1] + 1
+    first = [0, np.argmin(is_top), below, after, len(labels)]
     places = np.zeros((len(labels), 2))
     corners = np.array([[span[1], 0], [span[0], 0], [span[0], 1], [span[1], 1], [span[1], 0]], float)
     for side in range(4):
@@ -101,7 +103,7 @@ def _square(labels, lengths, top, left, bottom, right, span):
 
 
 def _dented(places, alone):
-    """`places` with the neighbours of a boundary vertex that is in one triangle alone [B] drawn in: on a straight side it would have no area."""
+    """`places` with the neighbours of a vertex in one triangle `alone` [B] drawn in: on a straight side that had no area."""
     places = places.copy()
     for tip in np.flatnonzero(alone):
         ends = [tip - 1, (tip + 1) % len(places)]
@@ -112,7 +114,7 @@ def _dented(places, alone):
 
 
 def _glove(mesh, ours, joints):
-    """The layout's fan of fingers or toes unrolled about the point that makes the radius, our V, follow the bones best: [N, 3, 2]."""
+    """The layout's fan of fingers or toes unrolled about the point whose distance, our V, follows the bones best: [N, 3, 2]."""
     start, end = (mesh.joints[name] for name in joints)
     along = ((mesh.vertices[mesh.faces[ours]] - start) @ (end - start)).ravel()
     layout = mesh.texture[ours].reshape(-1, 2)
@@ -130,7 +132,7 @@ def _glove(mesh, ours, joints):
 
 
 def _hidden(mesh, uv, right):
-    """Charts for the right eyeball, by the affine map from the front that carries the eyelids' rim best, and for the tongue's half."""
+    """Charts for the right eyeball and half the tongue: the affine map of the front view that fits the skin round them."""
     places = np.zeros((len(mesh.vertices), 2))
     places[mesh.faces[right & mesh.skin]] = uv[right & mesh.skin]
     for solid in np.unique(mesh.solid[right & ~mesh.skin]):

@@ -39,9 +39,12 @@ def make(mesh) -> dict:
     # Eyeballs and tongue hang on nothing: their triangles take the skin nearest in space.
     vertices = np.unique(mesh.faces[mesh.skin])
     middle = vertices[cKDTree(mesh.vertices[vertices]).query(mesh.centres)[1]]
+    nearest = rows[:, middle].argmin(axis=0)
+    right = np.flatnonzero(mesh.centres[:, 0] < 0)
+    nearest[mesh.twins(right)[0]] = (nearest[right] + PAIRS) % (2 * PAIRS)
     return {
         "places": mesh.centres.astype(np.float16),
-        "sample": rows[:, middle].argmin(axis=0).astype(np.uint16),
+        "sample": nearest.astype(np.uint16),
         "table": ((table + table.T) / 2)[np.triu_indices(len(samples), 1)].astype(np.float16),
     }
 

@@ -7,10 +7,10 @@ from scipy.spatial import cKDTree
 
 
 class Mesh:
-    """`body_model()` at rest with every phenotype at its mean, 1.63 m tall: vertices float64 [V, 3] in metres, faces int32 [F, 3]; a closed surface, its mirror image itself.
+    """`body_model()` at rest with every phenotype at its mean, 1.63 m tall; a closed surface that is its own mirror image.
 
-    `joints` are bone heads by name, `texture` [F, 3, 2] MakeHuman's own layout. `island` [F] numbers what hangs together there: the
-    `head`, the `body`, the right `hand` and `foot`, and more;
+    vertices float64 [V, 3] in metres, faces int32 [F, 3], `joints` bone heads by name, `texture` [F, 3, 2] MakeHuman's layout.
+    `island` [F] numbers what hangs together there: the `head`, the `body`, the right `hand` and `foot`, and more.
     `skin` [F] is all but eyeballs and tongue, `inner` [F] these and what lines mouth and eye sockets.
     """
 

