@@ -33,8 +33,8 @@ def main():
     if not exact.exists():
         raise BundleError(f"{exact} does not exist: edgemask convert makes it beside {bundle.path.name}")
     rgbs = map(pictures.read, progress(paths, "pictures"))
-    int8 = {engine: Model(bundle, engine) for engine in bundle.engines()}
-    found = agreement(Model(Bundle(exact)), int8, rgbs)
+    int8 = {engine: Model(bundle, engine, dense=bundle.dense) for engine in bundle.engines()}
+    found = agreement(Model(Bundle(exact), dense=bundle.dense), int8, rgbs)
     print(json.dumps(found) if options.json else "\n".join(table(found)))
 
 

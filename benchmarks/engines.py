@@ -17,7 +17,6 @@ from edgemask.benchmarks.command import exit_code
 from edgemask.bundle import SHIPPED, Bundle
 from edgemask.errors import OptionError
 from edgemask.letterbox import letterbox
-from edgemask.manifest import DENSE, held
 from edgemask.model import Model
 from edgemask.progress import progress
 from edgemask.timing import time_ratio
@@ -28,7 +27,7 @@ FLAGS = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "amx_int8", "asimd", "asi
 
 def ratios(bundle: Bundle, rgb, threads: int, rounds: int) -> dict[str, tuple[float, float, float]]:
     """(median, lower quartile, upper quartile) of ONNX Runtime's time through LiteRT's, per stage and "end to end"."""
-    models = {engine: Model(bundle, engine, threads, DENSE in held(bundle.manifest)) for engine in ("onnx", "tflite")}
+    models = {engine: Model(bundle, engine, threads, bundle.dense) for engine in ("onnx", "tflite")}
     jobs = {engine: _jobs(model, rgb) for engine, model in models.items()}
     parts = progress(list(jobs["onnx"]), f"{threads} thread{'s' * (threads > 1)}")
     return {part: time_ratio(jobs["onnx"][part], jobs["tflite"][part], rounds) for part in parts}
@@ -66,7 +65,7 @@ def main():
         raise OptionError("--rounds must be at least 2: quartiles need two rounds")
     bundle, rgb = Bundle(options.bundle), pictures.read(ASTRONAUT)
     found = {n: ratios(bundle, rgb, n, options.rounds) for n in options.threads}
-    engines = {name: Model(bundle, name, 1, DENSE in held(bundle.manifest)).engines for name in ("onnx", "tflite")}
+    engines = {name: Model(bundle, name, 1, bundle.dense).engines for name in ("onnx", "tflite")}
     flags = [flag for flag in FLAGS if flag in device.cpu_flags()]
     delegated = {stage: engine.delegated() for stage, engine in engines["tflite"].items()}
     names = {name: str(stages["trunk"]) for name, stages in engines.items()}

@@ -16,7 +16,7 @@ import numpy as np
 
 from edgemask import manifest
 from edgemask.errors import BundleError
-from edgemask.manifest import DENSE
+from edgemask.manifest import DENSE, STAGES
 
 SHIPPED = Path(__file__).parent / "data" / "person-320.edgemask"
 MAX_FILES = 64
@@ -83,14 +83,18 @@ class Bundle:
         """Engines for which the bundle holds every stage."""
         return sorted(manifest.complete(self.manifest))
 
+    @property
+    def dense(self) -> bool:
+        """Whether it has the head for body parts."""
+        return DENSE in self.manifest["stages"]
+
     def stages(self, dense: bool) -> tuple[str, ...]:
         """The stages to run, with the dense head or without it; raises BundleError where it is wanted and not there."""
-        held = manifest.held(self.manifest)
-        if dense and DENSE not in held:
+        if dense and not self.dense:
             raise BundleError(
                 f"{self.path} has no dense head, so it finds no body parts: convert a checkpoint that was trained with one"
             )
-        return tuple(stage for stage in held if dense or stage != DENSE)
+        return (*STAGES, DENSE) if dense else STAGES
 
     def tensors(self, stage: str, engine: str) -> tuple[TensorInfo, list[TensorInfo]]:
         """The stage's input and its outputs."""

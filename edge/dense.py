@@ -24,15 +24,15 @@ def decode(parts: np.ndarray, uv: np.ndarray, box: np.ndarray, mask: np.ndarray,
     regions = _regions(logits, rows, columns)
     for part, (y, x, i, j) in regions.items():
         values, held = down[y, i] @ logits[part, i, j] @ across[j, x], best[y, x]
-        _fill(labels[y, x], part, values > held)
+        _fill(labels[y, x], np.full(values.shape, part, np.uint8), values > held)
         np.maximum(held, values, out=held)
     labels *= mask
     for part in np.flatnonzero(np.bincount(labels.reshape(-1), minlength=1)[1:]) + 1:
         y, x, i, j = regions[part]
         chosen = labels[y, x] == part
         for plane, grid in zip(planes[1:], surface[part - 1, i, j].transpose(2, 0, 1), strict=True):
-            _fill(plane[y, x], np.rint(down[y, i] @ grid @ across[j, x]), chosen)
-    return cv2.merge(list(planes)) if mask.size else planes.transpose(1, 2, 0)
+            _fill(plane[y, x], np.rint(down[y, i] @ grid @ across[j, x]).astype(np.uint8), chosen)
+    return np.ascontiguousarray(planes.transpose(1, 2, 0))
 
 
 def record(iuv: np.ndarray, left: int, top: int) -> dict:
@@ -48,8 +48,8 @@ def record(iuv: np.ndarray, left: int, top: int) -> dict:
 
 def _fill(plane, values, where):
     # numpy's assignment under a mask takes twenty times as long.
-    if plane.size:
-        cv2.copyTo(np.full(plane.shape, values, np.uint8) if np.isscalar(values) else values.astype(np.uint8), where.view(np.uint8), plane)
+    if values.size:
+        cv2.copyTo(values, where.view(np.uint8), plane)
 
 
 def _regions(logits, rows, columns) -> dict[int, tuple[slice, ...]]:
@@ -68,5 +68,8 @@ def _regions(logits, rows, columns) -> dict[int, tuple[slice, ...]]:
         there = leading.any(axis=axis)
         first, last = there.argmax(axis=1), there.shape[1] - there[:, ::-1].argmax(axis=1)
         ends.append((np.searchsorted(places, first), np.searchsorted(places, last, "right"), first, last + 1))
-    spans = {int(part): [[int(end[part]) for end in axis] for axis in ends] for part in np.flatnonzero(leading.any(axis=(1, 2)))}
-    return {part: (slice(*down[:2]), slice(*across[:2]), slice(*down[2:]), slice(*across[2:])) for part, (down, across) in spans.items()}
+    spans = [np.stack(axis, axis=1).tolist() for axis in ends]
+    return {
+        int(part): tuple(slice(*spans[axis][part][side : side + 2]) for side in (0, 2) for axis in (0, 1))
+        for part in np.flatnonzero(leading.any(axis=(1, 2)))
+    }

@@ -57,10 +57,11 @@ class DenseEvaluation:
             ends = np.nanpercentile(values[1:], [2.5, 97.5])
             figures[kind] = {name: _rounded(one) for name, one in zip(("value", "low", "high"), (values[0], *ends), strict=True)}
         ious = zip(NAMES[1:], 100 * part_ious(counts), strict=True)
+        points = [(name, index) for index, name in enumerate(keypoints.NAMES) if counts["visible"][index]]
         return {
             "figures": figures, "people": int(counts["people"][0]), "found": int(counts["found"][0]),
             "parts": {name: _rounded(iou) for name, iou in ious if not np.isnan(iou)},
-            "keypoints": {name: _keypoint(counts, index) for index, name in enumerate(keypoints.NAMES) if counts["visible"][index]},
+            "keypoints": {name: _keypoint(counts, index) for name, index in points},
             **self.about,
         }  # fmt: skip
 
@@ -101,12 +102,13 @@ def _people(content, classes, annotations):
         raise DatasetError(f"{annotations} has neither IUV pictures (images[].iuv) nor keypoints of {', '.join(classes)}")
     found = {}
     for one in people:
+        where = f"{annotations}: an annotation of picture {one['image_id']}"
         names = ids[one["category_id"]].get("keypoints", keypoints.NAMES)
         points = np.array(one.get("keypoints") or [0] * 3 * len(names), float).reshape(-1, 3)
         if len(points) != len(names):
-            raise DatasetError(f"{annotations}: an annotation of picture {one['image_id']} has {len(points)} keypoints, not {len(names)}")
+            raise DatasetError(f"{where} has {len(points)} keypoints, not {len(names)}")
         if not isinstance(one["segmentation"], dict) or not isinstance(one["segmentation"].get("counts"), str):
-            raise DatasetError(f"{annotations}: an annotation of picture {one['image_id']} has a mask that is no compressed RLE")
+            raise DatasetError(f"{where} has a mask that is no compressed RLE")
         found.setdefault(one["image_id"], []).append({**one, "points": dict(zip(names, points, strict=True))})
     return found
 

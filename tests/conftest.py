@@ -149,9 +149,9 @@ def dense_bundle(dense_checkpoint, astronaut):
     fixed = {"rois": (np.float32(levels.scale), levels.zero_point), **UV_SCALES}
     found = observe(stage.model, batches, batches).calibrate(Technique(False, False, False), fixed)
     stages = int8_stages("dense", write_qdq(found.model, found.scales, found.weight_scales), found.scales)
-    manifest = shipped.bundle.manifest
+    manifest, read = shipped.bundle.manifest, shipped.bundle.read
     for name, engines in manifest["stages"].items():
-        stages += [RuntimeStage(name, engine, shipped.bundle.read(name, engine), one["tensors"], one["kernels"]) for engine, one in engines.items()]
+        stages += [RuntimeStage(name, engine, read(name, engine), one["tensors"], one["kernels"]) for engine, one in engines.items()]
     path = dense_checkpoint.with_name("person-dense.edgemask")
     write_bundle(path, {**manifest, "roi": {**manifest["roi"], "dense": 14}}, stages)
     return path

@@ -18,7 +18,8 @@ def inputs(model: Model, rgb: np.ndarray) -> dict[str, np.ndarray]:
     trunk = model.engines["trunk"](image[None])
     proposals = model.proposals(trunk)
     boxes, _, _ = model.detect(trunk, proposals, (rgb.shape[1] * ratio, rgb.shape[0] * ratio))
-    pooled = {stage: model.pool(trunk, rois, model.roi[stage]) for stage, rois in (("box", proposals), ("mask", boxes))}
+    box, *others = list(model.engines)[1:]
+    pooled = {stage: model.pool(trunk, rois, model.roi[stage]) for stage, rois in ((box, proposals), *((one, boxes) for one in others))}
     return {"trunk": image[None], **pooled}
 
 
@@ -29,4 +30,4 @@ def outputs(model: Model, given: dict[str, np.ndarray]) -> dict[str, np.ndarray]
 
 if __name__ == "__main__":
     engine, source, target = sys.argv[1:]
-    np.savez(target, **outputs(edgemask.load(engine=engine, threads=1), dict(np.load(source))))
+    np.savez(target, **outputs(edgemask.load(engine=engine, threads=1, dense=edgemask.Bundle().dense), dict(np.load(source))))

@@ -78,7 +78,8 @@ def _table(found):
 def _dense_table(found):
     one = next(iter(found.values())).summary
     width, height = one["input"]
-    yield f"{one['set']}, {one['pictures']} pictures, input {width}x{height} letterbox; points of 100, 95 % interval over pictures"
+    size = f"{one['pictures']} pictures, input {width}x{height} letterbox"
+    yield f"{one['set']}, {size}; points of 100, 95 % interval over pictures"
     for name, each in found.items():
         summary = each.summary
         yield f"{name}: {summary['found']} of {summary['people']} people found"
@@ -111,7 +112,7 @@ def _options(arguments):
     it.add_argument("--coco", required=True, metavar="COCO.json", help="annotations to measure against")
     it.add_argument("--images", metavar="DIR", help="their pictures (default: the folder named as the json)")
     it.add_argument("--dense", action="store_true",
-                    help="measure body parts: against IUV pictures (images[].iuv), keypoints, or both, whatever the json has")  # fmt: skip
+                    help="measure body parts, against whatever the json has: IUV pictures (images[].iuv), keypoints")  # fmt: skip
     it.add_argument("--float", action="store_true", help="measure each bundle's float reference beside it too")
     it.add_argument("--engine", choices=(*ENGINE_NAMES, "all"), default="auto", help=f"{ENGINE_HELP}; all: each one")
     it.add_argument("--bound", type=points, default=math.inf, metavar="POINTS",

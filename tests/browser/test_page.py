@@ -104,7 +104,8 @@ def test_body_parts_have_their_colours_and_a_switch(browser, dense_live, artefac
     labels = people.iuv()[..., 0]
     inside = (labels > 0) & (cv2.erode(labels, np.ones((5, 5))) == cv2.dilate(labels, np.ones((5, 5))))
     assert inside.sum() > 1000 and len(np.unique(labels[inside])) > 5
-    assert off(shown[inside], (1 - PARTS) * rgb[inside] + PARTS * COLOURS[labels[inside]]) < 8 < 20 < off(shown[inside], rgb[inside])
+    want = (1 - PARTS) * rgb[inside] + PARTS * COLOURS[labels[inside]]
+    assert off(shown[inside], want) < 8 < 20 < off(shown[inside], rgb[inside])
     press(driver, "d", "m")
     shown, rgb, people = canvas(driver, dense_live)
     assert off(shown, rgb) < 6 and driver.get_log("browser") == []

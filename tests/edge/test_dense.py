@@ -42,7 +42,10 @@ def straightforward(parts, uv, box, mask):
     return torch.stack([labels, u, v], dim=-1).numpy(), (best[0] - best[1]).numpy()
 
 
-@pytest.mark.parametrize("box", [[10.3, 20.8, 100.2, 90.1], [0, 0, 160, 120], [0, 30.5, 7.2, 120], [100, 0, 160, 50.5], [3, 3, 4, 4]])
+BOXES = [[10.3, 20.8, 100.2, 90.1], [0, 0, 160, 120], [0, 30.5, 7.2, 120], [100, 0, 160, 50.5], [3, 3, 4, 4]]
+
+
+@pytest.mark.parametrize("box", BOXES)
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.float32])
 def test_parts_u_and_v_are_those_of_a_straightforward_decoder(box, dtype):
     random, box = np.random.default_rng(0), np.array(box, np.float32)
@@ -61,7 +64,8 @@ def test_parts_u_and_v_are_those_of_a_straightforward_decoder(box, dtype):
 
 
 def test_the_parts_mirror():
-    assert [NAMES[MIRROR[number]] for number in (0, 1, 3, 15, 24)] == ["background", "torso_back", "left_hand", "right_upper_arm_inner", "right_head"]
+    others = [NAMES[MIRROR[number]] for number in (0, 1, 3, 15, 24)]
+    assert others == ["background", "torso_back", "left_hand", "right_upper_arm_inner", "right_head"]
     assert all(MIRROR[MIRROR[number]] == number for number in range(COUNT + 1))
 
 
@@ -138,7 +142,8 @@ def test_a_head_that_does_not_fit_is_refused(dense_bundle, tmp_path):
     write_bundle(odd, {**bundle.manifest, "roi": {**bundle.manifest["roi"], "dense": 7}}, stages)
     with pytest.raises(BundleError, match=r"gives rois of stage dense for \w+ the shape"):
         Bundle(odd)
-    write_bundle(odd, {**bundle.manifest, "roi": {key: one for key, one in bundle.manifest["roi"].items() if key != "dense"}}, stages)
+    plain = {key: one for key, one in bundle.manifest["roi"].items() if key != "dense"}
+    write_bundle(odd, {**bundle.manifest, "roi": plain}, stages)
     with pytest.raises(BundleError, match="roi.dense"):
         Bundle(odd)
     write_bundle(odd, bundle.manifest, [one for one in stages if (one.name, one.engine) != ("dense", "onnx")])
