@@ -1,0 +1,225 @@
+"""What a dense head learns from: people's RoI features out of a frozen trunk, and what is known of their parts, U and V.
+
+    python -m edgemask.convert.body.samples person.safetensors renders/people.json renders.npz
+    python -m edgemask.convert.body.samples person.safetensors train.json weak.npz --weak --views 3
+
+A label set (rendered or fitted people: a COCO json whose pictures have an `iuv` map) says exactly what each pixel is; with
+--weak, keypoints and masks say what it may be (convert.body.weak).
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from edgemask import coco, pictures
+from edgemask.arguments import count
+from edgemask.benchmarks.command import exit_code
+from edgemask.convert.body import weak
+from edgemask.convert.body.atlas import MIRROR
+from edgemask.convert.train.dataset import decode
+from edgemask.errors import DatasetError
+from edgemask.files import replacing
+from edgemask.letterbox import content_size
+from edgemask.progress import progress
+
+ZOOM, JITTER = (0.7, 1.5), 0.05  # of the letterbox's scale; of a box's sides, as a detector misses them
+SMALLEST, INSIDE = 16, 0.6  # pixels of a box's longer side in the input; share of a box that must be in a view
+BACKGROUND, TORSO = np.uint32(1), np.uint32(0b110)
+
+
+@dataclass
+class Samples:
+    """features: float16 [N, 14, 14, C]; allowed: uint32 [N, 28, 28], bit p for each part that may be there, bit 0 for none,
+    0 where nothing is known; u, v: float16 [N, 28, 28], nan where unknown."""
+
+    features: np.ndarray
+    allowed: np.ndarray
+    u: np.ndarray
+    v: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def save(self, path):
+        """Write to an .npz, whole or not at all."""
+        with replacing(path) as temporary:
+            np.savez(temporary, **{field.name: getattr(self, field.name) for field in fields(self)})
+
+    @classmethod
+    def load(cls, path) -> "Samples":
+        """Read what `save` wrote; raises DatasetError."""
+        try:
+            with np.load(path) as content:
+                return cls(**{field.name: content[field.name] for field in fields(cls)})
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise DatasetError(f"{path} is no file of samples that convert.body.samples wrote: {error}") from error
+
+
+@dataclass
+class View:
+    """A picture seen through scale, shift and flip: input pixel = scale · picture pixel + shift, per axis."""
+
+    rgb: np.ndarray
+    scale: np.ndarray
+    shift: np.ndarray
+
+    @property
+    def mirrored(self) -> bool:
+        return self.scale[0] < 0
+
+    def box(self, box: np.ndarray) -> np.ndarray:
+        """A picture's box [4] in the input's pixels."""
+        ends = box.reshape(2, 2) * self.scale + self.shift
+        return np.concatenate([ends.min(axis=0), ends.max(axis=0)])
+
+    def grid(self, box: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+        """(columns [side], rows [side]) in the picture's pixels of the centres of a grid over an input's box."""
+        points = box[:2] + (np.arange(side)[:, None] + 0.5) / side * (box[2:] - box[:2])
+        return tuple(((points - self.shift) / self.scale).T)
+
+
+def view(rgb: np.ndarray, around: np.ndarray, size: tuple[int, int], pad: int, random: np.random.Generator) -> View:
+    """A random view of a picture that has the middle of a box in it."""
+    whole = np.array(rgb.shape[1::-1], float)
+    scale = content_size(tuple(map(int, whole)), size)[0] / whole[0] * np.exp(random.uniform(*np.log(ZOOM)))
+    flip = random.random() < 0.5
+    scales, content = np.array([-scale if flip else scale, scale]), whole * scale
+    turned = np.array([content[0] if flip else 0.0, 0.0])  # where the picture's left edge goes before it is placed
+    wanted = size * random.uniform(0.3, 0.7, 2) - (turned + (around[:2] + around[2:]) / 2 * scales)
+    free = random.random(2) * np.maximum(size - content, 0)
+    shift = turned + np.where(content > size, np.clip(wanted, np.minimum(size - content, 0), 0), free)
+    small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else rgb
+    ratio = np.array(small.shape[1::-1]) / whole
+    matrix = np.hstack([np.diag(scales / ratio), shift[:, None]])
+    return View(cv2.warpAffine(small, matrix, size, flags=cv2.INTER_LINEAR, borderValue=(pad,) * 3), scales, shift)
+
+
+def _inside(box, size, random):
+    """A box as a detector would give it, or None where too little of it is in the input."""
+    whole = box[2:] - box[:2]
+    box = box + random.normal(0, JITTER, 4) * np.tile(whole, 2)
+    cut = np.clip(box, 0, np.tile(size, 2))
+    sides = cut[2:] - cut[:2]
+    return cut if sides.max() >= SMALLEST and sides.min() >= 4 and sides.prod() >= INSIDE * whole.prod() else None
+
+
+def _at(columns, rows, person):
+    """(index of the pixels, whether they are in the picture and the person's) of a grid of points."""
+    height, width = person.shape
+    across, down = np.floor(columns).astype(int), np.floor(rows).astype(int)
+    there = (across >= 0) & (across < width) & ((down >= 0) & (down < height))[:, None]
+    at = np.ix_(np.clip(down, 0, height - 1), np.clip(across, 0, width - 1))
+    return at, person[at] & there
+
+
+def exact(person, iuv, columns, rows):
+    """(allowed, u, v) of a grid by an IUV map; a pixel of the person without a label is unknown, all others background."""
+    at, mine = _at(columns, rows, person)
+    found = iuv[at]
+    part = np.where(mine, found[..., 0], 0).astype(np.uint32)
+    allowed = np.where(mine, np.where(part > 0, np.uint32(1) << part, 0), BACKGROUND).astype(np.uint32)
+    u, v = (np.where(part > 0, found[..., channel] / 255.0, np.nan) for channel in (1, 2))
+    return allowed, u, v
+
+
+def allowed(person, annotation, columns, rows):
+    """(allowed, u, v) of a grid by keypoints and mask."""
+    _, mine = _at(columns, rows, person)
+    bits, v = weak.labels(annotation["keypoints"], person, columns, rows)
+    return np.where(mine, bits, BACKGROUND).astype(np.uint32), np.full(v.shape, np.nan), np.where(mine, v, np.nan)
+
+
+def mirrored(bits: np.ndarray, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Labels with left and right exchanged; mirrored charts have the same U and V, the torso's U turns round."""
+    out = bits & BACKGROUND
+    for part in range(1, len(MIRROR)):
+        out |= ((bits >> np.uint32(part)) & BACKGROUND) << np.uint32(MIRROR[part])
+    return out, np.where(bits & TORSO, 1 - u, u), v
+
+
+def collect(model, path, views: int, use_weak: bool, seed: int = 0) -> Samples:
+    """Samples of every person of a COCO json in so many random views of each picture.
+
+    model: a `Model` of the float bundle, whose trunk gives the features. Raises DatasetError.
+    """
+    content, folder = coco.read(path), coco.picture_folder(path)
+    people = {}
+    for one in content.get("annotations") or []:
+        if one.get("segmentation") is not None and not one.get("iscrowd") and one.get("num_keypoints" if use_weak else "id"):
+            people.setdefault(one["image_id"], []).append(one)
+    found = {"features": [], "allowed": [], "u": [], "v": []}
+    for image in progress([one for one in content["images"] if one["id"] in people], Path(path).stem):
+        rgb = pictures.read(folder / image["file_name"])
+        iuv = None if use_weak else _iuv(path, image)
+        masks = [decode(one["segmentation"], image["width"], image["height"]) > 0 for one in people[image["id"]]]
+        for number in range(views):
+            random = np.random.default_rng([seed, image["id"], number])
+            _add(found, model, rgb, iuv, people[image["id"]], masks, random)
+    if not found["features"]:
+        raise DatasetError(f"{path} has nobody with {'keypoints and a mask' if use_weak else 'a mask'} to learn from")
+    kinds = {"features": np.float16, "allowed": np.uint32, "u": np.float16, "v": np.float16}
+    return Samples(**{name: np.concatenate(values).astype(kinds[name]) for name, values in found.items()})
+
+
+def _iuv(path, image):
+    if "iuv" not in image:
+        raise DatasetError(f"{path}: picture {image['file_name']} has no iuv map; sets with keypoints alone need --weak")
+    found = pictures.read(Path(path).parent / image["iuv"])
+    if found.shape != (image["height"], image["width"], 3):
+        raise DatasetError(f"{path}: {image['iuv']} is not of its picture's size")
+    return found
+
+
+def _add(found, model, rgb, iuv, people, masks, random):
+    size, boxes, labels = (model.width, model.height), [], []
+    corners = [np.array(one["bbox"], float) for one in people]
+    corners = [np.concatenate([one[:2], one[:2] + one[2:]]) for one in corners]
+    seen = view(rgb, corners[random.integers(len(corners))], size, model.pad, random)
+    for person, mask, corner in zip(people, masks, corners, strict=True):
+        box = _inside(seen.box(corner), size, random)
+        if box is None:
+            continue
+        columns, rows = seen.grid(box, 2 * model.roi["mask"])
+        bits, u, v = exact(mask, iuv, columns, rows) if iuv is not None else allowed(mask, person, columns, rows)
+        boxes.append(box)
+        labels.append(mirrored(bits, u, v) if seen.mirrored else (bits, u, v))
+    if boxes:
+        trunk = model.engines["trunk"](seen.rgb[None])
+        found["features"].append(model.pool(trunk, np.array(boxes, np.float32), model.roi["mask"]).astype(np.float16))
+        for name, values in zip(("allowed", "u", "v"), zip(*labels, strict=True), strict=True):
+            found[name].append(np.array(values))
+
+
+def main(arguments=None) -> int:
+    """Write the samples; the exit code."""
+    it = argparse.ArgumentParser(prog="python -m edgemask.convert.body.samples", description=__doc__.splitlines()[0])
+    it.add_argument("checkpoint", type=Path, help="whose trunk is to carry the head")
+    it.add_argument("labels", type=Path, help="COCO json: a set with iuv maps, or with --weak one with keypoints and masks")
+    it.add_argument("target", type=Path, metavar="OUT.npz")
+    it.add_argument("--weak", action="store_true", help="what keypoints and masks allow, not what an iuv map says")
+    it.add_argument("--views", type=count, default=1, metavar="N", help="of each picture (default %(default)s)")
+    it.add_argument("--seed", type=int, default=0)
+    it.add_argument("--json", action="store_true")
+    return exit_code(_run, it.parse_args(arguments))
+
+
+def _run(options):
+    from edgemask.convert.conversion import Conversion
+
+    with Conversion(options.checkpoint, 320, 320) as conversion:
+        samples = collect(conversion.models["float"], options.labels, options.views, options.weak, options.seed)
+    samples.save(options.target)
+    known = float((samples.allowed > 1).mean())
+    if options.json:
+        print(json.dumps({"samples": len(samples), "labelled_share": known}))
+    else:
+        print(f"wrote {options.target}: {len(samples)} views of people, {100 * known:.0f} % of their cells labelled with parts")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
