@@ -80,7 +80,7 @@ def evaluate_dense(model: Model, annotations, images=None, limit: int | None = N
     people = _people(content, model.bundle.classes, annotations)
     rows = []
     for image in progress(chosen):
-        truth = _labels(Path(annotations).parent / image["iuv"], image) if "iuv" in image else None
+        truth = read_iuv(Path(annotations).parent / image["iuv"], image) if "iuv" in image else None
         found = model(pictures.read(folder / image["file_name"]))
         rows.append(np.concatenate(list(_counted(found, people.get(image["id"], []), truth).values())))
     about = {"pictures": len(chosen), "set": Path(annotations).name, "input": [model.width, model.height], "engine": model.engine}
@@ -113,7 +113,8 @@ def _people(content, classes, annotations):
     return found
 
 
-def _labels(path, image):
+def read_iuv(path, image: dict) -> np.ndarray:
+    """An IUV picture, uint8 [height, width, 3] of part, U · 255, V · 255, of a COCO json's image; raises DatasetError."""
     picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if picture is None or picture.shape != (image["height"], image["width"], 3) or picture.dtype != np.uint8:
         raise DatasetError(f"{path} is no 8-bit RGB picture of {image['width']}x{image['height']} pixels with part, U and V")

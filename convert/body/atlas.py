@@ -1,6 +1,6 @@
-"""The body atlas: 24 parts, DensePose's numbering and names (Güler et al. 2018, arXiv 1802.00434), our own charts.
+"""The body atlas: our own charts of the 24 parts (edgemask.parts).
 
-Inner is the palm's side of an arm, outer the back of the hand's; left and right are the person's own. What it looks like:
+Inner is the palm's side of an arm, outer the back of the hand's. What it looks like:
 
     python -m edgemask.convert.body.atlas --page atlas.html
 """
@@ -13,15 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-PARTS = (
-    "background", "torso back", "torso front", "hand right", "hand left", "foot left", "foot right",
-    "upper leg back right", "upper leg back left", "upper leg front right", "upper leg front left",
-    "lower leg back right", "lower leg back left", "lower leg front right", "lower leg front left",
-    "upper arm inner left", "upper arm inner right", "upper arm outer left", "upper arm outer right",
-    "lower arm inner left", "lower arm inner right", "lower arm outer left", "lower arm outer right",
-    "head right", "head left",
-)  # fmt: skip
-MIRROR = (0, 1, 2, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15, 18, 17, 20, 19, 22, 21, 24, 23)
+from edgemask.parts import MIRROR
 
 
 @dataclass(frozen=True)

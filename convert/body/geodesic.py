@@ -9,7 +9,8 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
-from edgemask.convert.body.atlas import PARTS, Atlas
+from edgemask.convert.body.atlas import Atlas
+from edgemask.parts import COUNT
 
 NEAR = 0.08  # Below this many metres the skin is as good as flat and the table coarser than the triangles.
 
@@ -61,8 +62,8 @@ def face_at(part, u, v) -> np.ndarray:
 @functools.cache
 def _chart(number):
     atlas = Atlas.load()
-    if not 0 < number < len(PARTS):
-        raise ValueError(f"there is no part {number}; parts are 1 to {len(PARTS) - 1}, and 0 is background")
+    if not 0 < number <= COUNT:
+        raise ValueError(f"there is no part {number}; parts are 1 to {COUNT}, and 0 is background")
     faces = np.flatnonzero(atlas.part == number)
     return faces, cKDTree(atlas.uv[faces].mean(axis=1))
 

@@ -20,10 +20,11 @@ from edgemask.arguments import count
 from edgemask.benchmarks.command import exit_code
 from edgemask.convert.body.samples import Samples
 from edgemask.errors import OptionError
+from edgemask.evaluate_dense import part_ious
+from edgemask.parts import COUNT
 from edgemask.progress import Line
 
 BATCH, RATE, DECAY, UV_WEIGHT, BETA = 128, 2e-3, 0.02, 4.0, 0.05
-PARTS = 24
 
 
 def labels(samples: Samples, rows: np.ndarray):
@@ -41,7 +42,7 @@ def losses(outputs, bits, u, v) -> dict:
     from torch.nn import functional
 
     logits, *coordinates = outputs
-    flags = (bits[:, None] >> torch.arange(PARTS + 1)[:, None, None]) & 1
+    flags = (bits[:, None] >> torch.arange(COUNT + 1)[:, None, None]) & 1
     known = bits != 0
     scores = functional.log_softmax(logits, 1)
     inside = torch.logsumexp(scores.masked_fill(flags == 0, -1e4), 1)
@@ -103,14 +104,14 @@ def judge(head, samples: Samples) -> dict:
 
     from edgemask.convert.body.gps import similarity
 
-    confusion, apart, scores = np.zeros((PARTS + 1, PARTS + 1)), {"u": [], "v": []}, []
+    confusion, apart, scores = np.zeros((COUNT + 1, COUNT + 1)), {"u": [], "v": []}, []
     for rows in np.array_split(np.arange(len(samples)), max(1, len(samples) // BATCH)):
         features, bits, *wanted = labels(samples, rows)
         with torch.inference_mode():
             logits, *coordinates = head(features)
         got, known = logits.argmax(1), bits > 0
         part = torch.log2(bits.clamp(min=1).double()).round().long()
-        confusion += np.bincount((part * (PARTS + 1) + got)[known], minlength=(PARTS + 1) ** 2).reshape(PARTS + 1, -1)
+        confusion += np.bincount((part * (COUNT + 1) + got)[known], minlength=(COUNT + 1) ** 2).reshape(COUNT + 1, -1)
         at = (got - 1).clamp(min=0)[:, None]
         found = [one.gather(1, at)[:, 0].clamp(0, 1) for one in coordinates]
         right = (got == part) & (part > 0)
@@ -121,9 +122,8 @@ def judge(head, samples: Samples) -> dict:
             if there.any():
                 truth, mine = ([one[index][there].numpy() for one in side] for side in ((part, *wanted), (got, *found)))
                 scores.append(similarity(truth, mine))
-    union = confusion.sum(0) + confusion.sum(1) - np.diag(confusion)
     return {
-        "samples": len(samples), "part_miou": float((np.diag(confusion) / np.maximum(union, 1))[1:].mean()),
+        "samples": len(samples), "part_miou": float(np.nanmean(part_ious({"confusion": confusion}))),
         "du": float(torch.cat(apart["u"]).mean()), "dv": float(torch.cat(apart["v"]).mean()), "gps": float(np.mean(scores)),
     }  # fmt: skip
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edgemask.convert.body.atlas import PARTS, Atlas
+from edgemask.convert.body.atlas import Atlas
 from edgemask.files import replacing
+from edgemask.parts import COUNT, NAMES
 
 SIDES = {"front": (1, 0), "back": (-1, 0), "left": (0, 1), "right": (0, -1)}  # Where the picture's right points, in x and y.
 SCALE, SIZE = 380, (500, 660)
@@ -17,7 +18,7 @@ LIGHT = 0.45
 
 def colours() -> np.ndarray:
     """A colour uint8 [25, 3] RGB for every part, background white."""
-    hues = [[[int(number * 67 % 180), 150 + 50 * (number % 2), 235 - 45 * (number % 3)] for number in range(len(PARTS))]]
+    hues = [[[int(number * 67 % 180), 150 + 50 * (number % 2), 235 - 45 * (number % 3)] for number in range(COUNT + 1)]]
     table = cv2.cvtColor(np.uint8(hues), cv2.COLOR_HSV2RGB)[0]
     table[0] = 255
     return table
@@ -74,7 +75,7 @@ def _drawn(corners, paint, x, y, text):
 def _page(png):
     names = "".join(
         f'<li><i style="background:rgb{tuple(colour)}"></i>{number} {name}</li>'
-        for number, (name, colour) in enumerate(zip(PARTS, colours().tolist()))
+        for number, (name, colour) in enumerate(zip(NAMES, colours().tolist()))
         if number
     )
     return f"""<!doctype html><meta charset="utf-8"><title>{TITLE}</title>

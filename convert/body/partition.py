@@ -5,7 +5,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
-from edgemask.convert.body.atlas import MIRROR
+from edgemask.parts import MIRROR
 
 # Metres²: the area times distance on the wrong side of the wanted line that a boundary may cut off per metre it gets shorter.
 STIFFNESS = 5e-4

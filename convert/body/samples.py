@@ -20,11 +20,12 @@ from edgemask import coco, pictures
 from edgemask.arguments import count
 from edgemask.benchmarks.command import exit_code
 from edgemask.convert.body import weak
-from edgemask.convert.body.atlas import MIRROR
 from edgemask.convert.train.dataset import decode
 from edgemask.errors import DatasetError
+from edgemask.evaluate_dense import read_iuv
 from edgemask.files import replacing
 from edgemask.letterbox import content_size
+from edgemask.parts import MIRROR
 from edgemask.progress import progress
 
 ZOOM, JITTER = (0.7, 1.5), 0.05  # of the letterbox's scale; of a box's sides, as a detector misses them
@@ -150,7 +151,8 @@ def collect(model, path, views: int, use_weak: bool, seed: int = 0) -> Samples:
     content, folder = coco.read(path), coco.picture_folder(path)
     people = {}
     for one in content.get("annotations") or []:
-        if one.get("segmentation") is not None and not one.get("iscrowd") and one.get("num_keypoints" if use_weak else "id"):
+        pointed = one.get("num_keypoints") or not use_weak
+        if one.get("segmentation") is not None and not one.get("iscrowd") and pointed:
             people.setdefault(one["image_id"], []).append(one)
     found = {"features": [], "allowed": [], "u": [], "v": []}
     for image in progress([one for one in content["images"] if one["id"] in people], Path(path).stem):
@@ -169,14 +171,11 @@ def collect(model, path, views: int, use_weak: bool, seed: int = 0) -> Samples:
 def _iuv(path, image):
     if "iuv" not in image:
         raise DatasetError(f"{path}: picture {image['file_name']} has no iuv map; sets with keypoints alone need --weak")
-    found = pictures.read(Path(path).parent / image["iuv"])
-    if found.shape != (image["height"], image["width"], 3):
-        raise DatasetError(f"{path}: {image['iuv']} is not of its picture's size")
-    return found
+    return read_iuv(Path(path).parent / image["iuv"], image)
 
 
 def _add(found, model, rgb, iuv, people, masks, random):
-    size, boxes, labels = (model.width, model.height), [], []
+    size, boxes, known = (model.width, model.height), [], []
     corners = [np.array(one["bbox"], float) for one in people]
     corners = [np.concatenate([one[:2], one[:2] + one[2:]]) for one in corners]
     seen = view(rgb, corners[random.integers(len(corners))], size, model.pad, random)
@@ -187,11 +186,11 @@ def _add(found, model, rgb, iuv, people, masks, random):
         columns, rows = seen.grid(box, 2 * model.roi["mask"])
         bits, u, v = exact(mask, iuv, columns, rows) if iuv is not None else allowed(mask, person, columns, rows)
         boxes.append(box)
-        labels.append(mirrored(bits, u, v) if seen.mirrored else (bits, u, v))
+        known.append(mirrored(bits, u, v) if seen.mirrored else (bits, u, v))
     if boxes:
         trunk = model.engines["trunk"](seen.rgb[None])
         found["features"].append(model.pool(trunk, np.array(boxes, np.float32), model.roi["mask"]).astype(np.float16))
-        for name, values in zip(("allowed", "u", "v"), zip(*labels, strict=True), strict=True):
+        for name, values in zip(("allowed", "u", "v"), zip(*known, strict=True), strict=True):
             found[name].append(np.array(values))
 
 

@@ -8,11 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
-from edgemask.convert.body.atlas import MIRROR, PARTS, Atlas, mirrored
+from edgemask.convert.body.atlas import Atlas, mirrored
+from edgemask.parts import MIRROR, NAMES
 
 LIMBS = {
-    "upper leg": ("upperleg01", "lowerleg01"), "lower leg": ("lowerleg01", "foot"),
-    "upper arm": ("upperarm01", "lowerarm01"), "lower arm": ("lowerarm01", "wrist"),
+    "upper_leg": ("upperleg01", "lowerleg01"), "lower_leg": ("lowerleg01", "foot"),
+    "upper_arm": ("upperarm01", "lowerarm01"), "lower_arm": ("lowerarm01", "wrist"),
     "hand": ("wrist", "finger3-3"), "foot": ("foot", "toe2-3"),
 }  # fmt: skip
 SIZE = 256
@@ -32,13 +33,13 @@ def test_every_triangle_has_one_of_24_parts_and_every_vertex_with_it(atlas):
 
 
 def test_names_and_numbers_are_densepose_s():
-    assert PARTS[1:7] == ("torso back", "torso front", "hand right", "hand left", "foot left", "foot right")
-    assert (PARTS[7], PARTS[10], PARTS[15], PARTS[18]) == (
-        "upper leg back right", "upper leg front left", "upper arm inner left", "upper arm outer right",
+    assert NAMES[1:7] == ("torso_back", "torso_front", "right_hand", "left_hand", "left_foot", "right_foot")
+    assert (NAMES[7], NAMES[10], NAMES[15], NAMES[18]) == (
+        "right_upper_leg_back", "left_upper_leg_front", "left_upper_arm_inner", "right_upper_arm_outer",
     )  # fmt: skip
-    for part, name in enumerate(PARTS):
+    for part, name in enumerate(NAMES):
         turned = name.replace("left", "?").replace("right", "left").replace("?", "right")
-        assert PARTS[MIRROR[part]] == turned and MIRROR[MIRROR[part]] == part
+        assert NAMES[MIRROR[part]] == turned and MIRROR[MIRROR[part]] == part
 
 
 def test_no_chart_overlaps_itself(atlas):
@@ -47,9 +48,9 @@ def test_no_chart_overlaps_itself(atlas):
     for part in range(1, 25):
         uv = atlas.uv[skin & (atlas.part == part)].astype(np.float64)
         turn = np.linalg.det(uv[:, 1:] - uv[:, :1])
-        assert (turn > 0).all() or (turn < 0).all(), PARTS[part]
+        assert (turn > 0).all() or (turn < 0).all(), NAMES[part]
         covered = _covered(uv)
-        assert covered.max() == 1, f"{PARTS[part]}: {(covered > 1).sum()} texels with two places"
+        assert covered.max() == 1, f"{NAMES[part]}: {(covered > 1).sum()} texels with two places"
         assert np.isclose(covered.mean(), np.abs(turn).sum() / 2, atol=0.005), "the area says what the texels say"
 
 
@@ -85,10 +86,10 @@ def test_charts_and_parts_hang_together(atlas):
     skin = _skin(atlas)
     for part in range(1, 25):
         ours = skin & (atlas.part == part)
-        assert connected(atlas.faces[ours]).max() == 0, PARTS[part]
+        assert connected(atlas.faces[ours]).max() == 0, NAMES[part]
         if part not in (3, 4, 5, 6):
             places = np.unique(np.column_stack([atlas.faces[ours].ravel(), atlas.uv[ours].reshape(-1, 2)]), axis=0)
-            assert len(places) == len(np.unique(atlas.faces[ours])), PARTS[part]
+            assert len(places) == len(np.unique(atlas.faces[ours])), NAMES[part]
 
 
 @pytest.mark.body
@@ -98,11 +99,11 @@ def test_v_runs_along_limbs_from_the_trunk_and_down_torso_and_head(atlas, mesh):
         points, v = mesh.centres[ours], atlas.uv[ours][..., 1].mean(axis=1)
         along = np.array([0, 0, -1.0])
         for limb, (start, end) in LIMBS.items():
-            if PARTS[part].startswith(limb):
-                side = "R" if PARTS[part].endswith("right") else "L"
+            if limb in NAMES[part]:
+                side = "R" if NAMES[part].startswith("right") else "L"
                 along = mesh.joints[f"{end}.{side}"] - mesh.joints[f"{start}.{side}"]
         (there, both), (_, here) = np.cov(points @ along, v, aweights=mesh.areas[ours])
-        assert both / np.sqrt(there * here) > 0.9, PARTS[part]
+        assert both / np.sqrt(there * here) > 0.9, NAMES[part]
 
 
 @pytest.mark.body
@@ -111,7 +112,7 @@ def test_front_back_inner_outer_left_and_right_are_where_they_say(atlas, mesh):
     corners = mesh.vertices[mesh.faces]
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     mean = {part: normals[~mesh.inner & (atlas.part == part)].sum(axis=0) for part in range(1, 25)}
-    for part, name in enumerate(PARTS[1:], 1):
+    for part, name in enumerate(NAMES[1:], 1):
         if "front" in name or "back" in name:
             assert (mean[part][1] < 0) == ("front" in name), name
         if "left" in name or "right" in name:

@@ -8,8 +8,9 @@ from pycocotools import mask as coco_mask
 from scipy import spatial
 
 from edgemask.convert.body import gps
-from edgemask.convert.body.atlas import PARTS, Atlas, mirrored
+from edgemask.convert.body.atlas import Atlas, mirrored
 from edgemask.convert.body.geodesic import Distances, distances_from, face_at, surface_graph
+from edgemask.parts import NAMES
 
 KAPPA = 0.255
 
@@ -107,7 +108,7 @@ def test_a_distance_gives_the_published_exponential(metres):
 
 def test_a_shift_along_the_thigh_costs_what_its_length_says():
     """From the hip's to the knee's end of a thigh's front, about 0.4 m on a body of 1.63 m; V is even along it."""
-    part, u = np.full(50, PARTS.index("upper leg front left")), np.full(50, 0.5)
+    part, u = np.full(50, NAMES.index("left_upper_leg_front")), np.full(50, 0.5)
     lengths = Distances.load()((part, u, np.full(50, 0.1)), (part, u, np.full(50, 0.9)))
     assert 0.22 < lengths[0] < 0.38
     for shift in (0.2, 0.4, 0.8):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from edgemask.convert.body.atlas import MIRROR
 from edgemask.convert.body.samples import BACKGROUND, exact, mirrored, view
+from edgemask.parts import MIRROR
 
 torch = pytest.importorskip("torch")
 from edgemask.convert.body.learn import losses  # noqa: E402
