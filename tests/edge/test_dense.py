@@ -1,7 +1,6 @@
 """Body parts: decoding against torch's own interpolation, and the model with its dense head."""
 
 import itertools
-import json
 
 import cv2
 import numpy as np
@@ -10,8 +9,6 @@ import pytest
 import edgemask
 from edgemask import dense, masks
 from edgemask.bundle import Bundle
-from edgemask.cli import main
-from edgemask.engines.fake import FakeEngine
 from edgemask.errors import BundleError
 from edgemask.parts import COUNT, MIRROR, NAMES
 
