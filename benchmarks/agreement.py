@@ -13,8 +13,8 @@ import sys
 from edgemask import pictures
 from edgemask.agreement import agreement, table
 from edgemask.arguments import count
-from edgemask.benchmarks.command import exit_code
 from edgemask.bundle import SHIPPED, Bundle, float_sibling
+from edgemask.command import exit_code
 from edgemask.errors import BundleError
 from edgemask.model import Model
 from edgemask.progress import progress

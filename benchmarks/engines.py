@@ -13,8 +13,8 @@ import sys
 
 from edgemask import device, pictures
 from edgemask.arguments import count
-from edgemask.benchmarks.command import exit_code
 from edgemask.bundle import SHIPPED, Bundle
+from edgemask.command import exit_code
 from edgemask.errors import OptionError
 from edgemask.letterbox import letterbox
 from edgemask.model import Model

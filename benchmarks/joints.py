@@ -15,8 +15,8 @@ import numpy as np
 
 import edgemask
 from edgemask.arguments import ENGINE_NAMES
-from edgemask.benchmarks.command import exit_code
 from edgemask.cameras import open_camera
+from edgemask.command import exit_code
 from edgemask.errors import SourceError
 from edgemask.joints import joints
 from edgemask.progress import progress

@@ -26,19 +26,19 @@ import edgemask
 from edgemask import pictures
 from edgemask.arguments import count
 from edgemask.benchmarks import faults
-from edgemask.benchmarks.command import exit_code
 from edgemask.benchmarks.mosquitto import Mosquitto
 from edgemask.benchmarks.viewer import address_of, look
 from edgemask.bundle import SHIPPED
 from edgemask.cameras import FakeCamera
 from edgemask.cli import ENVIRONMENT
+from edgemask.command import exit_code
 from edgemask.engines.fake import FakeEngine
 from edgemask.loop import Loop
 from edgemask.sinks.broker import Broker
 from edgemask.sinks.jsonl import JsonLines
+from edgemask.sinks.maps import SemanticMaps
 from edgemask.sinks.mqtt import Mqtt
 from edgemask.sinks.recording import Recording
-from edgemask.sinks.maps import SemanticMaps
 from edgemask.sinks.server import JsonServer
 from edgemask.sinks.sink import Sink
 from edgemask.tracking import Tracker

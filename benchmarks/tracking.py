@@ -17,8 +17,8 @@ import numpy as np
 
 import edgemask
 from edgemask import boxes
-from edgemask.benchmarks.command import exit_code
 from edgemask.cameras import Frame, open_camera
+from edgemask.command import exit_code
 from edgemask.detections import Detections
 from edgemask.errors import SourceError
 from edgemask.progress import progress

@@ -16,9 +16,9 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edgemask import pictures
-from edgemask.benchmarks.command import exit_code
 from edgemask.benchmarks.engines import ASTRONAUT
 from edgemask.bundle import SHIPPED, Bundle
+from edgemask.command import exit_code
 from edgemask.engines.litert import LiteRtEngine
 from edgemask.errors import EdgemaskError
 from edgemask.letterbox import letterbox

@@ -16,7 +16,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-from edgemask.benchmarks.command import exit_code
 from edgemask.benchmarks.emulated import count
 from edgemask.benchmarks.emulated.boards import BOARDS
 from edgemask.benchmarks.emulated.counted import counted_result
@@ -24,6 +23,7 @@ from edgemask.benchmarks.emulated.root import RELEASES, Checkout
 from edgemask.benchmarks.latency.card import card as text_card
 from edgemask.benchmarks.latency.result import write
 from edgemask.bundle import Bundle
+from edgemask.command import exit_code
 from edgemask.progress import progress
 
 UPDATE = "python -m edgemask.benchmarks.emulated count --update"

@@ -19,10 +19,10 @@ from pathlib import Path
 
 from edgemask import device
 from edgemask.arguments import count
-from edgemask.benchmarks.command import exit_code
 from edgemask.benchmarks.engines import FLAGS
 from edgemask.benchmarks.peers.measure import measure
 from edgemask.benchmarks.peers.peers import BASE, PEERS
+from edgemask.command import exit_code
 from edgemask.errors import MissingLibrary, OptionError
 
 

@@ -49,6 +49,6 @@ def main(arguments=None) -> None:
 
 
 if __name__ == "__main__":
-    from edgemask.benchmarks.command import exit_code
+    from edgemask.command import exit_code
 
     sys.exit(exit_code(main))

@@ -18,13 +18,14 @@ import cv2
 import numpy as np
 
 from edgemask import coco
+from edgemask.command import exit_code
 from edgemask.convert.body import smplify, weak
 from edgemask.convert.body.labels import LabelRenderer
 from edgemask.convert.body.model import body_model
 from edgemask.convert.body.reduced import reduced_body
 from edgemask.convert.body.targets import Person, Targets
 from edgemask.convert.train.dataset import decode
-from edgemask.errors import DatasetError, EdgemaskError, OptionError, OutputError
+from edgemask.errors import DatasetError, OptionError, OutputError
 from edgemask.files import replacing
 from edgemask.progress import progress
 
@@ -197,16 +198,9 @@ def main(arguments=None) -> int:
     it.add_argument("--limit", type=int, metavar="N", help="only N people, drawn with a fixed seed")
     it.add_argument("--poses", type=Path, metavar="poses.npz", help="draw these fits anew rather than fit")
     it.add_argument("--json", action="store_true", help="every person's quality, for programs")
-    options = it.parse_args(arguments)
     # Read by OpenMP when torch loads it: threads that spin while they wait take the processor from whoever else has work.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    try:
-        qualities = _run(options)
-    except EdgemaskError as error:
-        print(f"edgemask: {error}", file=sys.stderr)
-        return error.exit_code
-    print(json.dumps({"people": qualities}) if options.json else _summary(qualities))
-    return 0
+    return exit_code(_run, it.parse_args(arguments))
 
 
 def _run(options):
@@ -231,7 +225,7 @@ def _run(options):
             if quality.good:
                 kept.add(annotation, image, pose, quality, iuv)
     kept.close()
-    return qualities
+    print(json.dumps({"people": qualities}) if options.json else _summary(qualities))
 
 
 def _summary(qualities):

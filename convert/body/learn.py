@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from edgemask.arguments import count
-from edgemask.benchmarks.command import exit_code
+from edgemask.command import exit_code
 from edgemask.convert.body.samples import Samples
 from edgemask.errors import OptionError
 from edgemask.evaluate_dense import part_ious

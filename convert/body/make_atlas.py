@@ -14,7 +14,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.spatial import cKDTree
 
-from edgemask.benchmarks.command import exit_code
+from edgemask.command import exit_code
 from edgemask.convert.body import partition as parts
 from edgemask.convert.body.chart import flatten, rim
 from edgemask.convert.body.mesh import Mesh

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial import cKDTree
 
-from edgemask.benchmarks.command import exit_code
+from edgemask.command import exit_code
 from edgemask.convert.body.geodesic import distances_from, surface_graph
 from edgemask.convert.body.mesh import Mesh
 from edgemask.convert.body.model import body_model

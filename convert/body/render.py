@@ -18,7 +18,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from edgemask.benchmarks.command import exit_code
+from edgemask.command import exit_code
 from edgemask.convert.body import poses
 from edgemask.convert.body.annotate import KEYPOINTS
 from edgemask.convert.body.backgrounds import Backgrounds

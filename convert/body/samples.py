@@ -18,7 +18,7 @@ import numpy as np
 
 from edgemask import coco, pictures
 from edgemask.arguments import count
-from edgemask.benchmarks.command import exit_code
+from edgemask.command import exit_code
 from edgemask.convert.body import weak
 from edgemask.convert.train.dataset import decode
 from edgemask.errors import DatasetError

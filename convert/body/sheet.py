@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from edgemask import pictures, rle
-from edgemask.benchmarks.command import exit_code
+from edgemask.command import exit_code
 from edgemask.errors import DatasetError, OptionError, OutputError
 from edgemask.files import replacing
 

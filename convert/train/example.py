@@ -13,7 +13,8 @@ import numpy as np
 
 from edgemask import pictures, rle
 from edgemask.bundle import SHIPPED
-from edgemask.errors import EdgemaskError, OptionError, OutputError
+from edgemask.command import exit_code
+from edgemask.errors import OptionError, OutputError
 from edgemask.files import replacing
 from edgemask.progress import progress
 
@@ -144,21 +145,19 @@ def main(arguments=None) -> int:
     it.add_argument("--classes", default=",".join(FRUIT), help="some of %(default)s")
     it.add_argument("--backgrounds", type=Path, metavar="DIR", help="pictures without fruit (default: one that comes with it)")
     it.add_argument("--seed", type=int, default=0)
-    options = it.parse_args(arguments)
+    return exit_code(_run, it.parse_args(arguments))
+
+
+def _run(options):
     classes = tuple(options.classes.split(","))
-    try:
-        if unknown := set(classes) - set(FRUIT):
-            raise OptionError(f"there is no fruit called {min(unknown)!r}; there are {', '.join(FRUIT)}")
-        if min(options.train, options.val) < 1:
-            raise OptionError("--train and --val are at least 1")
-        paths = pictures.listing(options.backgrounds)[:200] if options.backgrounds else [SHIPPED.with_name("astronaut.jpg")]
-        found = [pictures.read(path) for path in paths]
-        for name in ("train", "val"):
-            write(options.folder, name, getattr(options, name), classes, found, options.seed)
-    except EdgemaskError as error:
-        print(f"edgemask: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+    if unknown := set(classes) - set(FRUIT):
+        raise OptionError(f"there is no fruit called {min(unknown)!r}; there are {', '.join(FRUIT)}")
+    if min(options.train, options.val) < 1:
+        raise OptionError("--train and --val are at least 1")
+    paths = pictures.listing(options.backgrounds)[:200] if options.backgrounds else [SHIPPED.with_name("astronaut.jpg")]
+    found = [pictures.read(path) for path in paths]
+    for name in ("train", "val"):
+        write(options.folder, name, getattr(options, name), classes, found, options.seed)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 
 import edgemask
 from edgemask.benchmarks import joints as benchmark
-from edgemask.benchmarks.command import exit_code
+from edgemask.command import exit_code
 from edgemask.joints import CENTRES, JOINTS
 from edgemask.verbs.demo import pan_and_zoom
 

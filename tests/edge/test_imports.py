@@ -1,5 +1,9 @@
+import re
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 BLOCKED = """
 import importlib, pkgutil, sys
@@ -31,3 +35,11 @@ def test_the_runtime_needs_no_torch_no_onnx_and_no_other_room():
 def test_importing_edgemask_imports_nothing_heavy():
     program = "import sys, edgemask; print(sorted({'numpy', 'cv2', 'onnxruntime'} & set(sys.modules)))"
     assert subprocess.check_output([sys.executable, "-c", program], text=True).strip() == "[]"
+
+
+@pytest.mark.parametrize(("room", "others"), [("calibration", "convert|benchmarks"), ("convert", "benchmarks")])
+def test_a_room_imports_no_room_after_it(room, others):
+    """Looked up in the source, because what is imported where it is used is imported nowhere else."""
+    modules = sorted(Path(__file__).parents[2].joinpath(room).rglob("*.py"))
+    found = [path.name for path in modules if re.search(rf"(from|import) edgemask\.({others})\b", path.read_text())]
+    assert modules and not found

@@ -195,7 +195,8 @@ def test_without_a_verb_the_verbs_are_listed(capsys):
 def test_a_stopped_run_leaves_no_temporary_file(tmp_path, clip):
     for stop in (signal.SIGTERM, signal.SIGINT):
         command = [sys.executable, "-m", "edgemask", "run", str(clip), "--overlay", "--jsonl", "-", "--out", str(tmp_path)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        # A shell's background job, and whatever it starts, ignores SIGINT: pytest may be one.
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         process.stdout.readline()  # the first record is out, the video begun
         process.send_signal(stop)
         process.communicate()

@@ -1,4 +1,4 @@
-"""How a benchmark's command ends."""
+"""How a command outside the table of verbs ends."""
 
 import sys
 
