@@ -43,11 +43,11 @@ class Unit(nn.Module):
 
 
 class Pair(nn.Module):
-    """Depthwise-separable 3×3 convolution: two units."""
+    """Depthwise-separable convolution: two units."""
 
-    def __init__(self, inputs, outputs):
+    def __init__(self, inputs, outputs, kernel=3):
         super().__init__()
-        self.depthwise = Unit(inputs, inputs, 3, groups=inputs)
+        self.depthwise = Unit(inputs, inputs, kernel, groups=inputs)
         self.pointwise = Unit(inputs, outputs)
 
     def forward(self, x):
@@ -163,7 +163,8 @@ class DenseHead(nn.Module):
     def __init__(self):
         super().__init__()
         widths = (CHANNELS, *(DENSE_CHANNELS,) * 4)
-        self.convs = nn.Sequential(*(Pair(*pair) for pair in zip(widths, widths[1:], strict=False)))
+        # Which part a cell is hangs on the whole body: four 5×5 see all of the RoI, four 3×3 nine of its fourteen cells.
+        self.convs = nn.Sequential(*(Pair(*pair, kernel=5) for pair in zip(widths, widths[1:], strict=False)))
         self.up = Pair(DENSE_CHANNELS, DENSE_CHANNELS)
         self.parts = nn.Conv2d(DENSE_CHANNELS, COUNT + 1, 1)
         self.u = nn.Conv2d(DENSE_CHANNELS, COUNT, 1)

@@ -24,7 +24,7 @@ from edgemask.evaluate_dense import part_ious
 from edgemask.parts import COUNT
 from edgemask.progress import Line
 
-BATCH, RATE, DECAY, UV_WEIGHT, BETA = 128, 2e-3, 0.02, 4.0, 0.05
+BATCH, RATE, DECAY, UV_WEIGHT, BETA = 128, 5e-3, 0.02, 4.0, 0.05
 
 
 def labels(samples: Samples, rows: np.ndarray):
@@ -42,11 +42,11 @@ def losses(outputs, bits, u, v) -> dict:
     from torch.nn import functional
 
     logits, *coordinates = outputs
-    flags = (bits[:, None] >> torch.arange(COUNT + 1)[:, None, None]) & 1
+    flags = (bits[:, None] >> torch.arange(COUNT + 1, device=bits.device)[:, None, None]) & 1
     known = bits != 0
     scores = functional.log_softmax(logits, 1)
     inside = torch.logsumexp(scores.masked_fill(flags == 0, -1e4), 1)
-    found = {"parts": -inside[known].mean()}
+    found = {"parts": -inside[known].sum() / max(1, int(known.sum()))}
     # Of several parts it may be, the likeliest is the one whose coordinates are asked.
     part = scores.detach().masked_fill(flags == 0, -1e4)[:, 1:].argmax(1)
     for name, channels, wanted in (("u", coordinates[0], u), ("v", coordinates[1], v)):

@@ -143,55 +143,80 @@ def mirrored(bits: np.ndarray, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray
     return out, np.where(bits & TORSO, 1 - u, u), v
 
 
-def collect(model, path, views: int, use_weak: bool, seed: int = 0) -> Samples:
-    """Samples of every person of a COCO json in so many random views of each picture.
+@dataclass
+class Labelled:
+    """A picture with its people's masks, COCO annotations and, unless they are all that is known, its IUV map."""
 
-    model: a `Model` of the float bundle, whose trunk gives the features. Raises DatasetError.
+    rgb: np.ndarray
+    iuv: np.ndarray | None
+    people: list[dict]
+    masks: list[np.ndarray]
+
+    def look(self, size: tuple[int, int], pad: int, side: int, random: np.random.Generator):
+        """A random view of its people: (rgb, boxes float32 [N, 4] in it, allowed uint32, u and v float32 [N, side, side])."""
+        corners = [np.array(one["bbox"], float) for one in self.people]
+        corners = [np.concatenate([one[:2], one[:2] + one[2:]]) for one in corners]
+        seen = view(self.rgb, corners[random.integers(len(corners))], size, pad, random)
+        boxes, known = [], []
+        for person, mask, corner in zip(self.people, self.masks, corners, strict=True):
+            box = _inside(seen.box(corner), size, random)
+            if box is None:
+                continue
+            columns, rows = seen.grid(box, side)
+            said = allowed(mask, person, columns, rows) if self.iuv is None else exact(mask, self.iuv, columns, rows)
+            boxes.append(box)
+            known.append(mirrored(*said) if seen.mirrored else said)
+        kinds = zip(zip(*known, strict=True) if known else ((), (), ()), (np.uint32, np.float32, np.float32), strict=True)
+        said = (np.array(values, kind).reshape(-1, side, side) for values, kind in kinds)
+        return seen.rgb, np.array(boxes, np.float32).reshape(-1, 4), *said
+
+
+class LabelSet:
+    """The pictures of a COCO json in which something is known of people's parts.
+
+    By IUV maps, exactly; a person without a single labelled pixel is nobody's. Or, weak, by keypoints and masks. Raises
+    DatasetError.
     """
-    content, folder = coco.read(path), coco.picture_folder(path)
-    people = {}
-    for one in content.get("annotations") or []:
-        pointed = one.get("num_keypoints") or not use_weak
-        if one.get("segmentation") is not None and not one.get("iscrowd") and pointed:
-            people.setdefault(one["image_id"], []).append(one)
-    found = {"features": [], "allowed": [], "u": [], "v": []}
-    for image in progress([one for one in content["images"] if one["id"] in people], Path(path).stem):
-        rgb = pictures.read(folder / image["file_name"])
-        iuv = None if use_weak else _iuv(path, image)
-        masks = [decode(one["segmentation"], image["width"], image["height"]) > 0 for one in people[image["id"]]]
-        for number in range(views):
+
+    def __init__(self, path, weak: bool = False):
+        content, self.path, self.weak = coco.read(path), Path(path), weak
+        self.folder, self.people = coco.picture_folder(path), {}
+        for one in content.get("annotations") or []:
+            pointed = one.get("num_keypoints") or not weak
+            if one.get("segmentation") is not None and not one.get("iscrowd") and pointed:
+                self.people.setdefault(one["image_id"], []).append(one)
+        self.images = [one for one in content["images"] if one["id"] in self.people]
+        if not self.images:
+            raise DatasetError(f"{path} has nobody with {'keypoints and a mask' if weak else 'a mask'} to learn from")
+        if not weak and (bare := [one["file_name"] for one in self.images if "iuv" not in one]):
+            raise DatasetError(f"{path}: picture {bare[0]} has no iuv map; keypoints alone are a weak set")
+
+    def read(self, image: dict) -> Labelled | None:
+        """One of `images` with all that is known of it; None when that is nothing."""
+        people = self.people[image["id"]]
+        masks = [decode(one["segmentation"], image["width"], image["height"]) > 0 for one in people]
+        iuv = None if self.weak else read_iuv(self.path.parent / image["iuv"], image)
+        if iuv is not None:
+            labelled = [bool(iuv[mask].any()) for mask in masks]
+            people, masks = ([one for one, known in zip(all, labelled, strict=True) if known] for all in (people, masks))
+        return Labelled(pictures.read(self.folder / image["file_name"]), iuv, people, masks) if people else None
+
+
+def collect(model, labels: LabelSet, views: int, seed: int = 0) -> Samples:
+    """Samples of every person of a set in so many random views of each picture.
+
+    model: a `Model` of the float bundle, whose trunk gives the features.
+    """
+    size, side, found = (model.width, model.height), model.roi["mask"], []
+    for image in progress(labels.images, labels.path.stem):
+        picture = labels.read(image)
+        for number in range(views if picture else 0):
             random = np.random.default_rng([seed, image["id"], number])
-            _add(found, model, rgb, iuv, people[image["id"]], masks, random)
-    if not found["features"]:
-        raise DatasetError(f"{path} has nobody with {'keypoints and a mask' if use_weak else 'a mask'} to learn from")
-    kinds = {"features": np.float16, "allowed": np.uint32, "u": np.float16, "v": np.float16}
-    return Samples(**{name: np.concatenate(values).astype(kinds[name]) for name, values in found.items()})
-
-
-def _iuv(path, image):
-    if "iuv" not in image:
-        raise DatasetError(f"{path}: picture {image['file_name']} has no iuv map; sets with keypoints alone need --weak")
-    return read_iuv(Path(path).parent / image["iuv"], image)
-
-
-def _add(found, model, rgb, iuv, people, masks, random):
-    size, boxes, known = (model.width, model.height), [], []
-    corners = [np.array(one["bbox"], float) for one in people]
-    corners = [np.concatenate([one[:2], one[:2] + one[2:]]) for one in corners]
-    seen = view(rgb, corners[random.integers(len(corners))], size, model.pad, random)
-    for person, mask, corner in zip(people, masks, corners, strict=True):
-        box = _inside(seen.box(corner), size, random)
-        if box is None:
-            continue
-        columns, rows = seen.grid(box, 2 * model.roi["mask"])
-        bits, u, v = exact(mask, iuv, columns, rows) if iuv is not None else allowed(mask, person, columns, rows)
-        boxes.append(box)
-        known.append(mirrored(bits, u, v) if seen.mirrored else (bits, u, v))
-    if boxes:
-        trunk = model.engines["trunk"](seen.rgb[None])
-        found["features"].append(model.pool(trunk, np.array(boxes, np.float32), model.roi["mask"]).astype(np.float16))
-        for name, values in zip(("allowed", "u", "v"), zip(*known, strict=True), strict=True):
-            found[name].append(np.array(values))
+            rgb, boxes, *known = picture.look(size, model.pad, 2 * side, random)
+            if len(boxes):
+                found.append((model.pool(model.engines["trunk"](rgb[None]), boxes, side), *known))
+    kinds = (np.float16, np.uint32, np.float16, np.float16)
+    return Samples(*(np.concatenate(values, dtype=kind) for values, kind in zip(zip(*found, strict=True), kinds, strict=True)))
 
 
 def main(arguments=None) -> int:
@@ -210,8 +235,9 @@ def main(arguments=None) -> int:
 def _run(options):
     from edgemask.convert.conversion import Conversion
 
+    labels = LabelSet(options.labels, options.weak)
     with Conversion(options.checkpoint, 320, 320) as conversion:
-        samples = collect(conversion.models["float"], options.labels, options.views, options.weak, options.seed)
+        samples = collect(conversion.models["float"], labels, options.views, options.seed)
     samples.save(options.target)
     known = float((samples.allowed > 1).mean())
     if options.json:

@@ -34,7 +34,7 @@ def sample(picture: Picture, recipe: Recipe, random: np.random.Generator, donor:
     found = _view(picture, recipe, random)
     if donor is not None:
         _paste(found, _view(donor, recipe, random), random)
-    found.rgb = _recolour(found.rgb, recipe.colour, random)
+    found.rgb = recolour(found.rgb, recipe.colour, random)
     return found
 
 
@@ -145,7 +145,7 @@ def _paste(target, donor, random):
         setattr(target, name, np.concatenate([mine[keep], theirs[chosen]]))
 
 
-def _recolour(rgb, strength, random):
+def recolour(rgb: np.ndarray, strength: float, random: np.random.Generator) -> np.ndarray:
     """Brightness, contrast, saturation, each channel's gain; now and then blur or noise, as a small camera has."""
     view = rgb.astype(np.float32)
     grey = view @ np.array([0.299, 0.587, 0.114], np.float32)

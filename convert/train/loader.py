@@ -32,12 +32,12 @@ class Views(Dataset):
         return sample(self.order[chosen], self.recipe, random, donor)
 
 
-def batches(views: Views, start: int, rank: int, world: int, workers: int) -> Iterator[list[Sample]]:
-    """This process's share of every iteration's batch, from iteration `start` on."""
-    share = views.recipe.batch // world
+def batches(views: Dataset, batch: int, start: int, rank: int, world: int, workers: int) -> Iterator[list]:
+    """This process's share of every iteration's `batch` views, from iteration `start` on."""
+    share = batch // world
     indices = [
-        iteration * views.recipe.batch + rank * share + one
-        for iteration in range(start, views.recipe.iterations)
+        iteration * batch + rank * share + one
+        for iteration in range(start, len(views) // batch)
         for one in range(share)
     ]
     return iter(DataLoader(views, share, sampler=indices, num_workers=workers, collate_fn=list,

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from edgemask.convert.body.learn import losses as dense_losses
 from edgemask.convert.bundle_writer import describe
 from edgemask.convert.network import Network
 from edgemask.convert.train.proposals import encode, overlap, propose
@@ -32,23 +33,35 @@ class Losses(nn.Module):
             self.register_buffer(f"anchors_{index}", boxes, persistent=False)
         self.levels = len(layout["strides"])
 
-    def forward(self, images: torch.Tensor, labels: list[dict], seed: int) -> dict[str, torch.Tensor]:
-        """Losses by name: rpn_score, rpn_box, score, box, mask.
+    def forward(self, images: torch.Tensor, labels: list[dict], seed: int, bodies: dict | None = None) -> dict[str, torch.Tensor]:
+        """Losses by name: rpn_score, rpn_box, score, box, mask, and with bodies parts, u, v.
 
-        images: uint8 [B, 3, H, W]; labels: a dict of tensors a picture, as `Sample` has them; seed: of what is sampled.
+        images: uint8 [B, 3, H, W]; labels: a dict of tensors a picture, as `Sample` has them; seed: of what is sampled;
+        bodies: what is known of the people on the pictures that come after those with labels (train.bodies).
         """
         random = torch.Generator(images.device).manual_seed(seed)
         levels, objectness, deltas = self.network.trunk((images.float() - 127) / 128)
-        batch = len(images)
-        objectness = [one.permute(0, 2, 3, 1).reshape(batch, -1) for one in objectness]
-        deltas = [one.permute(0, 2, 3, 1).reshape(batch, -1, 4) for one in deltas]
+        batch = len(labels)
+        objectness = [one[:batch].permute(0, 2, 3, 1).reshape(batch, -1) for one in objectness]
+        deltas = [one[:batch].permute(0, 2, 3, 1).reshape(batch, -1, 4) for one in deltas]
         reference = [getattr(self, f"anchors_{index}") for index in range(self.levels)]
         coder = self.coder["rpn"], self.coder["clamp"]
         proposals = propose(reference, objectness, deltas, self.size, self.limits, *coder, PROPOSED)
         first = self._proposing(torch.cat(reference), torch.cat(objectness, 1), torch.cat(deltas, 1), labels, random)
         chosen = [self._choose(found, one, random) for found, one in zip(proposals, labels, strict=True)]
         pool = [level.float() for level in levels[: len(self.roi["levels"])]]
-        return {**first, **self._heads(pool, chosen, labels)}
+        found = {**first, **self._heads(pool, chosen, labels)}
+        return {**found, **self._bodies(pool, bodies, batch)} if bodies else found
+
+    def _bodies(self, pool, bodies, first):
+        if len(bodies["boxes"]) < 2:  # batch norm wants more than one, and the graph every weight: two of whom nothing is known
+            side = 2 * self.roi["mask"]
+            nobody = bodies["boxes"].new_zeros(2, side, side)
+            bodies = {"boxes": nobody[:, 0, :4], "picture": nobody[:, 0, 0].long(), "allowed": nobody.long(), "u": nobody, "v": nobody}
+        picture = bodies["picture"] + first
+        pooled = roi_align(pool, bodies["boxes"], picture, self.size[0], self.roi["mask"], self.roi["canonical"])
+        outputs = (one.float() for one in self.network.dense(pooled))
+        return dense_losses(outputs, bodies["allowed"], bodies["u"], bodies["v"])
 
     def _proposing(self, reference, objectness, deltas, labels, random):
         scores, boxes, count = [], [], 0

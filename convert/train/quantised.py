@@ -157,7 +157,7 @@ def settle(conversion: Conversion, recipe: Recipe, pictures, workers: int = 0) -
     losses = Losses(rounded, conversion.checkpoint.classes, recipe.input)
     optimiser = torch.optim.AdamW(rounded.parameters(), lr=recipe.rate * RATE, weight_decay=0)
     short = replace(recipe, iterations=recipe.quantised, seed=recipe.seed + 1)
-    shares = progress(batches(Views(pictures, short), 0, 0, 1, workers), "quantisation-aware", short.iterations)
+    shares = progress(batches(Views(pictures, short), short.batch, 0, 0, 1, workers), "quantisation-aware", short.iterations)
     for iteration, samples in enumerate(shares):
         for group in optimiser.param_groups:
             group["lr"] = recipe.rate * RATE * pace(iteration, short)

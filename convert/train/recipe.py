@@ -32,7 +32,7 @@ class Recipe:
     warmup: int = 200  # iterations
     decay: float = 0.03  # weight decay
     frozen: int = 3  # the stem and so many blocks of the backbone stay as they are
-    heads: bool = False  # only the box and mask heads learn, a third of the time an iteration; the trunk stays as it is
+    heads: bool = False  # only the heads learn, a third of the time an iteration; the trunk stays as it is
     average: float = 0.9995  # of the weights' exponential moving average, which is what is kept
     scale: tuple[float, float] = (0.6, 1.7)  # around the letterbox's
     aspect: float = 0.12
@@ -40,6 +40,9 @@ class Recipe:
     colour: float = 0.3
     flip: bool = True
     paste: float = 0.3  # share of pictures that get instances of another one (Ghiasi et al. 2021)
+    dense: tuple[Path, ...] = ()  # COCO jsons with iuv maps (convert.body), from which a dense head learns too
+    weak: tuple[Path, ...] = ()  # COCO jsons whose keypoints and masks tell it something
+    bodies: int = 6  # pictures of these an iteration, over all processes; a set named twice is drawn twice as often
     quantised: int = 0  # iterations of quantisation-aware fine-tuning in the end, kept when int8 gains 0.3 mask AP or more by it
     val_minutes: float = 15.0
     save_minutes: float = 5.0
@@ -66,7 +69,7 @@ def read_recipe(path) -> Recipe:
             raise OptionError(f'{path} says nothing of {name}: {name} = "{name}.json" names a COCO json')
     values = {name: _value(path, name, known[name], value) for name, value in entries.items()}
     recipe = Recipe(**values, sha256=hashlib.sha256(content).hexdigest())
-    for name in ("iterations", "batch", "rate"):
+    for name in ("iterations", "batch", "rate", "bodies"):
         if getattr(recipe, name) <= 0:
             raise OptionError(f"{path}: {name} must be above 0")
     if not 0 < recipe.scale[0] <= recipe.scale[1]:
@@ -77,11 +80,11 @@ def read_recipe(path) -> Recipe:
 def _value(path, name, kind, value):
     """An entry as the field's type; paths are looked up beside the recipe."""
     try:
-        if name in ("train", "classes"):
+        if name in ("train", "dense", "weak", "classes"):
             items = tuple([value] if isinstance(value, str) else value)
             if not items or not all(isinstance(item, str) for item in items):
                 raise ValueError
-            return tuple(path.parent / item for item in items) if name == "train" else items
+            return items if name == "classes" else tuple(path.parent / item for item in items)
         if name == "input":
             return input_size(value)
         if name == "scale":

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edgemask import coco
 from edgemask.convert.checkpoint import save_checkpoint
+from edgemask.convert.body.samples import LabelSet
 from edgemask.convert.conversion import Conversion
 from edgemask.convert.train.curves import Curves
 from edgemask.convert.train.dataset import category_names, read_pictures
@@ -32,10 +33,12 @@ def train(options) -> int:
         if absent := sorted(set(classes) - set(category_names(path))):
             raise DatasetError(f"{path} has no category {absent[0]!r}")
     pictures, note = read_pictures(recipe.train, classes, options.leave_out)
-    network, taken = starting_network(recipe.start, len(classes), recipe.seed)
+    bodies = [LabelSet(path) for path in recipe.dense] + [LabelSet(path, weak=True) for path in recipe.weak]
+    network, taken = starting_network(recipe.start, len(classes), recipe.seed, dense=bool(bodies))
     here = place(options.device, os.environ)
-    if recipe.batch % here.world:
-        raise OptionError(f"{options.recipe}: a batch of {recipe.batch} cannot be shared by {here.world} processes")
+    for name in ("batch", "bodies"):
+        if getattr(recipe, name) % here.world:
+            raise OptionError(f"{options.recipe}: {name} = {getattr(recipe, name)} cannot be shared by {here.world} processes")
     options.out.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(recipe, network, classes, here)
     resumed = trainer.resume(options.out)
@@ -43,7 +46,7 @@ def train(options) -> int:
         objects = sum(len(one.instances) for one in pictures)
         print(note or f"{len(pictures)} pictures, {objects} objects of {', '.join(classes)}")
         print(f"goes on from iteration {trainer.iteration}" if resumed else taken)
-    Run(trainer, classes, options.out).run(pictures, options.workers)
+    Run(trainer, classes, options.out).run(pictures, bodies, options.workers)
     return 0
 
 
@@ -56,11 +59,11 @@ class Run:
         self.begun = self.saved = self.measured = time.monotonic()
         self.stopped = False
 
-    def run(self, pictures, workers: int):
+    def run(self, pictures, bodies, workers: int):
         """Train to the end, or until a signal; only the first process writes."""
         speed = Pace(self.trainer)
         with stopping(self._stop), Line() as line:
-            for losses in self.trainer.steps(pictures, workers):
+            for losses in self.trainer.steps(pictures, bodies, workers):
                 if self.trainer.place.first:
                     self._after(losses, line, speed)
                 if self.stopped:

