@@ -42,13 +42,15 @@ def generate(work: Work, people: int, workers: int = 1) -> dict:
         while sum(counts) < people:
             ahead = range(len(counts), len(counts) + max(1, round((people - sum(counts)) / A_PICTURE / BATCH)))
             missing = [number for number in ahead if not part(work, number).exists()]
+            new, since = 0, time.monotonic()
             for done, (process, result) in enumerate(run(work, missing), 1):
                 spent.update(result["spent"])
                 peaks[process] = max(peaks.get(process, 0.0), result["peak_mib"])
-                made += result["people"]
+                new += result["people"]
                 if line.due():
-                    rest = (len(missing) - done) * (time.monotonic() - begun) / max(done, 1)
-                    line.say(f"people: {sum(counts) + made} of {people}, about {rest:.0f} s left")
+                    rest = (len(missing) - done) * (time.monotonic() - since) / done
+                    line.say(f"people: {sum(counts) + new} of {people}, about {rest:.0f} s left")
+            made += new
             counts += [len(json.loads(part(work, number).read_text())["annotations"]) for number in ahead]
     total, pictures = _gather(work, people)
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
