@@ -3,8 +3,9 @@
     python -m edgemask.convert.body.learn person.safetensors person-dense.safetensors renders.npz weak.npz fits.npz*2 \\
         --held-out held-out.npz
 
-FILE.npz*K draws that file's samples K times as often. A cell whose part is one of several costs −log of their summed
-probability; U and V cost smooth L1 on the channel of the part, as in DensePose (Güler et al. 2018).
+A checkpoint that has a head goes on from it. FILE.npz*K draws that file's samples K times as often. A cell whose part is one
+of several costs −log of their summed probability; U and V cost smooth L1 on the channel of the part, as in DensePose (Güler et
+al. 2018).
 """
 
 import argparse
@@ -131,7 +132,7 @@ def judge(head, samples: Samples) -> dict:
 def main(arguments=None) -> int:
     """Train and write the checkpoint; the exit code."""
     it = argparse.ArgumentParser(prog="python -m edgemask.convert.body.learn", description=__doc__.splitlines()[0])
-    it.add_argument("checkpoint", type=Path, help="the model that gets the head: the one the samples' features are of")
+    it.add_argument("checkpoint", type=Path, help="the model whose trunk the samples' features are of")
     it.add_argument("target", type=Path, metavar="OUT.safetensors")
     it.add_argument("samples", nargs="+", metavar="FILE.npz[*K]")
     it.add_argument("--held-out", type=Path, metavar="FILE.npz", help="exactly labelled samples to measure on")
@@ -151,7 +152,7 @@ def _run(options):
 
     checkpoint, sources = load_checkpoint(options.checkpoint), [Source.parse(text) for text in options.samples]
     torch.manual_seed(options.seed)
-    head = DenseHead().to(memory_format=torch.channels_last)
+    head = (checkpoint.network.dense or DenseHead()).to(memory_format=torch.channels_last)
     with Line() as line:
         for step, steps, found in train(head, sources, options.epochs, options.seed):
             if line.due():
