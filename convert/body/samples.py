@@ -24,11 +24,12 @@ from edgemask.convert.train.dataset import decode
 from edgemask.errors import DatasetError
 from edgemask.evaluate_dense import read_iuv
 from edgemask.files import replacing
-from edgemask.letterbox import content_size
 from edgemask.parts import MIRROR
 from edgemask.progress import progress
 
-ZOOM, JITTER = (0.7, 1.5), 0.05  # of the letterbox's scale; of a box's sides, as a detector misses them
+# Of the input, that somebody's longer side takes; input pixels to one of the picture, at most; of a box's sides, as a detector
+# misses them.
+TAKEN, ENLARGED, JITTER = (0.25, 1.1), 2.0, 0.05
 SMALLEST, INSIDE = 16, 0.6  # pixels of a box's longer side in the input; share of a box that must be in a view
 BACKGROUND, TORSO = np.uint32(1), np.uint32(0b110)
 
@@ -85,9 +86,10 @@ class View:
 
 
 def view(rgb: np.ndarray, around: np.ndarray, size: tuple[int, int], pad: int, random: np.random.Generator) -> View:
-    """A random view of a picture that has the middle of a box in it."""
+    """A random view of a picture that has the middle of a box in it, the box in a random size."""
     whole = np.array(rgb.shape[1::-1], float)
-    scale = content_size(tuple(map(int, whole)), size)[0] / whole[0] * np.exp(random.uniform(*np.log(ZOOM)))
+    taken = np.exp(random.uniform(*np.log(TAKEN))) * min(size)
+    scale = min(taken / (around[2:] - around[:2]).max(), ENLARGED)
     flip = random.random() < 0.5
     scales, content = np.array([-scale if flip else scale, scale]), whole * scale
     turned = np.array([content[0] if flip else 0.0, 0.0])  # where the picture's left edge goes before it is placed

@@ -11,6 +11,9 @@ from edgemask.convert.bundle_writer import describe
 from edgemask.convert.train.augment import PAD, recolour
 from edgemask.convert.train.recipe import Recipe
 
+QUARTERED = 0.8  # of the views
+KNOWN = ("boxes", "allowed", "u", "v")
+
 
 @dataclass
 class Bodies:
@@ -25,7 +28,10 @@ class Bodies:
 
 
 class BodyViews(Dataset):
-    """View number n of a run, a function of the recipe's seed and n alone; every set is as likely as any other."""
+    """View number n of a run, a function of the recipe's seed and n alone; every set is as likely as any other.
+
+    Most are four views laid out as one (Bochkovskiy et al. 2020): the trunk's work is the pixels', the head's the people's.
+    """
 
     def __init__(self, sets: list[LabelSet], recipe: Recipe):
         self.sets, self.recipe = sets, recipe
@@ -36,17 +42,27 @@ class BodyViews(Dataset):
 
     def __getitem__(self, index: int) -> Bodies:
         random = np.random.default_rng([self.recipe.seed, 1, index])
+        width, height = self.recipe.input
+        if random.random() >= QUARTERED:
+            return self._view((width, height), random)
+        found = [self._view((width // 2, height // 2), random) for _ in range(4)]
+        for number, one in enumerate(found):
+            one.boxes += np.tile([number % 2 * width // 2, number // 2 * height // 2], 2).astype(np.float32)
+        rgb = np.vstack([np.hstack([one.rgb for one in found[row : row + 2]]) for row in (0, 2)])
+        return Bodies(rgb, *(np.concatenate([getattr(one, name) for one in found]) for name in KNOWN))
+
+    def _view(self, size, random):
         picture = None
         while picture is None:
             labels = self.sets[random.integers(len(self.sets))]
             picture = labels.read(labels.images[random.integers(len(labels.images))])
-        rgb, *known = picture.look(self.recipe.input, PAD, self.side, random)
+        rgb, *known = picture.look(size, PAD, self.side, random)
         return Bodies(recolour(rgb, self.recipe.colour, random), *known)
 
 
 def tensors(views: list[Bodies], device) -> dict[str, torch.Tensor]:
     """All their people: boxes [N, 4], picture [N] (which view), allowed int64, u and v [N, side, side]."""
-    found = {name: np.concatenate([getattr(one, name) for one in views]) for name in ("boxes", "allowed", "u", "v")}
+    found = {name: np.concatenate([getattr(one, name) for one in views]) for name in KNOWN}
     found["allowed"] = found["allowed"].astype(np.int64)
     found["picture"] = np.concatenate([np.full(len(one.boxes), index) for index, one in enumerate(views)])
     return {name: torch.from_numpy(values).to(device) for name, values in found.items()}
