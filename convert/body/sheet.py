@@ -40,7 +40,7 @@ def _cut(rgb, left, top, side):
 
 
 def sheet(path: Path, count: int, seed: int) -> np.ndarray:
-    """So many of the set's people at random, uint8 RGB; DatasetError for a file that is no dense label set."""
+    """So many of the set's labelled people at random, uint8 RGB; DatasetError for a file that is no dense label set."""
     try:
         coco = json.loads(path.read_text())
         images = {image["id"]: image for image in coco["images"] if image["iuv"]}
@@ -49,12 +49,15 @@ def sheet(path: Path, count: int, seed: int) -> np.ndarray:
         raise DatasetError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise DatasetError(f"{path} is no dense label set: its images need iuv") from error
-    order = np.random.default_rng(seed).permutation(len(people))[:count]
     cells = []
-    for person in (people[index] for index in order):
+    for person in (people[index] for index in np.random.default_rng(seed).permutation(len(people))):
         image = images[person["image_id"]]
         rgb, iuv = pictures.read(path.with_suffix("") / image["file_name"]), pictures.read(path.parent / image["iuv"])
-        cells.append(panels(rgb, iuv, rle.decode(person["segmentation"]), person["bbox"]))
+        mask = rle.decode(person["segmentation"])
+        if iuv[mask].any():  # in a set of fitted people not everybody is
+            cells.append(panels(rgb, iuv, mask, person["bbox"]))
+        if len(cells) == count:
+            break
     cells += [np.zeros_like(cells[0])] * (-len(cells) % ACROSS) if cells else []
     if not cells:
         raise DatasetError(f"{path} has nobody in it")
