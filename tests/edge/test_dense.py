@@ -32,8 +32,8 @@ def straightforward(parts, uv, box, mask):
         values = torch.from_numpy(planes.astype(np.float64)).permute(2, 0, 1)[None]
         return torch.nn.functional.grid_sample(values, grid, padding_mode="border", align_corners=False)[0]
 
-    best, labels = sampled(parts).topk(2, dim=0)
-    labels = labels[0] * torch.from_numpy(mask)
+    best, labels = sampled(parts[..., 1:]).topk(2, dim=0)
+    labels = (labels[0] + 1) * torch.from_numpy(mask)
     chosen = (labels - 1).clamp(min=0)[None]
     u, v = (sampled(uv[:, :, axis]).gather(0, chosen)[0] * (labels > 0) for axis in (0, 1))
     return torch.stack([labels, u, v], dim=-1).numpy(), (best[0] - best[1]).numpy()
