@@ -1,7 +1,7 @@
 """Peak memory of a run, its time to the first masks, and the import time of the runtime.
 
     python -m edgemask.benchmarks.footprint clip.mp4 --overlay [--engine onnx] [--json]
-    python -m edgemask.benchmarks.footprint clip.mp4 --dense --bundle person-dense.edgemask
+    python -m edgemask.benchmarks.footprint clip.mp4 --dense
     python -m edgemask.benchmarks.footprint picamera2 --frames 300 --cold --web 127.0.0.1:8000 --mqtt mqtt://127.0.0.1
 
 With --web HOST:PORT one viewer looks at the page from the first picture to the last. --cold empties the page cache first.

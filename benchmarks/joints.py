@@ -1,6 +1,6 @@
 """Joints of the dense head against joints marked by hand on twenty frames of a clip, and how they tremble.
 
-    OPENBLAS_NUM_THREADS=1 python -m edgemask.benchmarks.joints one-by-one-person-detection.mp4 person-dense.edgemask [--json]
+    OPENBLAS_NUM_THREADS=1 python -m edgemask.benchmarks.joints one-by-one-person-detection.mp4 [--json]
 
 The clip is Intel's (CC BY 4.0, github.com/intel-iot-devkit/sample-videos). An error is the distance to the mark, trembling the
 second difference of a joint's place over three frames in a row; both in per cent of the box's height.
@@ -15,6 +15,7 @@ import numpy as np
 
 import edgemask
 from edgemask.arguments import ENGINE_NAMES
+from edgemask.bundle import SHIPPED
 from edgemask.cameras import open_camera
 from edgemask.command import exit_code
 from edgemask.errors import SourceError
@@ -70,7 +71,7 @@ def main():
     """Print the table."""
     it = argparse.ArgumentParser(prog="python -m edgemask.benchmarks.joints", description=__doc__.splitlines()[0])
     it.add_argument("clip", help="one-by-one-person-detection.mp4")
-    it.add_argument("bundle", help="one with the dense head")
+    it.add_argument("bundle", nargs="?", default=SHIPPED, help="default: the shipped person model")
     it.add_argument("--engine", choices=ENGINE_NAMES, default="auto")
     it.add_argument("--json", action="store_true")
     options = it.parse_args()

@@ -44,12 +44,13 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def checkpoint() -> Path:
-    return MODELS / "person_v1.safetensors"
+    return MODELS / "person_v2.safetensors"
 
 
-@pytest.fixture(scope="session")
-def golden():
-    return np.load(MODELS / "person_v1.golden.npz")
+@pytest.fixture(scope="session", params=["person_v1", "person_v2"])
+def golden(request):
+    """Of the code that trained trunk, box and mask, and of this package's, with the dense head."""
+    return np.load(MODELS / f"{request.param}.golden.npz")
 
 
 @pytest.fixture(scope="session")
@@ -90,70 +91,18 @@ def converted(tmp_path_factory, checkpoint):
 
 
 @pytest.fixture(scope="session")
-def give_dense_head(astronaut):
-    """`give_dense_head(network)` puts in one that has learned nothing, but whose parts, U and V vary over a box as a
-    trained one's do."""
-    import torch
-    from torch import nn
-
-    from edgemask.convert.network import DenseHead
-
-    def give(network):
-        torch.manual_seed(0)
-        network.dense = head = DenseHead()
-        for module in head.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-            elif isinstance(module, nn.BatchNorm2d):
-                module.momentum = None  # the mean of all batches
-        image = torch.from_numpy(letterbox(astronaut, 320, 320, 127)[0].transpose(2, 0, 1)[None])
-        with torch.no_grad():
-            (p3, *_), _, _ = network.eval().trunk((image.float() - 127) / 128)
-            windows = torch.cat([p3[:, :, y : y + 14, x : x + 14] for y in range(0, 27, 6) for x in range(0, 27, 6)])
-            head.train()(windows)
-            _, u, v = head.eval()(windows)
-        for layer, values in ((head.u, u), (head.v, v)):  # most within [0, 1]
-            layer.weight.data *= 0.25 / values.std()
-            layer.bias.data += 0.5 - values.mean() * 0.25 / values.std()
-
-    return give
-
-
-@pytest.fixture(scope="session")
-def dense_checkpoint(tmp_path_factory, checkpoint, give_dense_head):
-    """The shipped checkpoint with such a head."""
-    from edgemask.convert.checkpoint import load_checkpoint, save_checkpoint
-
-    loaded, path = load_checkpoint(checkpoint), tmp_path_factory.mktemp("dense") / "person.safetensors"
-    give_dense_head(loaded.network)
-    save_checkpoint(loaded.network, loaded.classes, path, loaded.licence)
-    return path
-
-
-@pytest.fixture(scope="session")
-def dense_bundle(dense_checkpoint, astronaut):
-    """The shipped bundle with that head in int8: the head alone is converted here, without corrections."""
-    from edgemask.calibration.calibrate import Technique, observe
-    from edgemask.calibration.stage_inputs import nchw
+def headless(tmp_path_factory) -> Path:
+    """The shipped bundle without its dense head."""
+    from edgemask.bundle import Bundle
     from edgemask.convert.bundle_writer import RuntimeStage, write_bundle
-    from edgemask.convert.checkpoint import load_checkpoint
-    from edgemask.convert.export import export_stages
-    from edgemask.convert.quantise import UV_SCALES, write_qdq
-    from edgemask.convert.stages import int8_stages
 
-    shipped = edgemask.load(engine="onnx", threads=1)
-    trunk = shipped.engines["trunk"](letterbox(astronaut, shipped.width, shipped.height, shipped.pad)[0][None])
-    rois, levels = shipped.pool(trunk, shipped.proposals(trunk)[:8], 14), shipped.tensors["p3"]
-    batches = [nchw(levels.dequantise(rois))]
-    stage = export_stages(load_checkpoint(dense_checkpoint).network, 320, 320)[3]
-    fixed = {"rois": (np.float32(levels.scale), levels.zero_point), **UV_SCALES}
-    found = observe(stage.model, batches, batches).calibrate(Technique(False, False, False), fixed)
-    stages = int8_stages("dense", write_qdq(found.model, found.scales, found.weight_scales), found.scales)
-    manifest, read = shipped.bundle.manifest, shipped.bundle.read
-    for name, engines in manifest["stages"].items():
-        stages += [RuntimeStage(name, engine, read(name, engine), one["tensors"], one["kernels"]) for engine, one in engines.items()]
-    path = dense_checkpoint.with_name("person-dense.edgemask")
-    write_bundle(path, {**manifest, "roi": {**manifest["roi"], "dense": 14}}, stages)
+    bundle, path = Bundle(), tmp_path_factory.mktemp("headless") / "headless.edgemask"
+    stages = [
+        RuntimeStage(name, engine, bundle.read(name, engine), one["tensors"], one["kernels"])
+        for name, engines in bundle.manifest["stages"].items() for engine, one in engines.items() if name != "dense"
+    ]  # fmt: skip
+    roi = {key: value for key, value in bundle.manifest["roi"].items() if key != "dense"}
+    write_bundle(path, {**bundle.manifest, "roi": roi}, stages)
     return path
 
 

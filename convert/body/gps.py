@@ -2,17 +2,33 @@
 
     GPS = mean over the labelled points of a person of exp(−d² / 2κ²), d along the skin, κ = 0.255 m
     GPSm = √(GPS × IoU of the masks)
+
+Of a bundle's dense head on a set with IUV pictures, as the product finds it:
+
+    python -m edgemask.convert.body.gps BUNDLE renders/people.json [--engine tflite] [--limit 100] [--json]
 """
 
+import argparse
 import contextlib
 import io
+import json
+import sys
+from pathlib import Path
 
 import numpy as np
 
+import edgemask
+from edgemask import coco, pictures, rle
+from edgemask.arguments import ENGINE_NAMES, count
+from edgemask.bundle import SHIPPED
+from edgemask.command import exit_code
 from edgemask.convert.body.geodesic import Distances
-from edgemask.errors import MissingLibrary
+from edgemask.errors import DatasetError, MissingLibrary
+from edgemask.evaluate_dense import read_iuv
+from edgemask.progress import progress
 
 KAPPA = 0.255
+POINTS = 100  # of a person, about as many as DensePose-COCO has
 METRICS = ("AP", "AP50", "AP75", "APm", "APl", "AR")
 
 
@@ -111,3 +127,48 @@ def _summary(run):
 
     figures = [precision[:, :, 0, 0], precision[0, :, 0, 0], precision[5, :, 0, 0], precision[:, :, 0, 1], precision[:, :, 0, 2]]
     return dict(zip(METRICS, [*map(mean, figures), mean(recall[:, 0, 0])], strict=True))
+
+
+def measure(model, path, limit: int | None = None) -> dict[str, float]:
+    """`evaluate` of a model with the dense head on a COCO json with IUV pictures, GPS and GPSm: {"GPS AP": …, "GPSm AP": …}.
+
+    Of every person at most a hundred labelled pixels count, drawn at random by the picture's id. Raises DatasetError.
+    """
+    content, folder = coco.read(path), coco.picture_folder(path)
+    truth, found = [], []
+    for image in progress(content["images"][:limit], Path(path).stem):
+        if "iuv" not in image:
+            raise DatasetError(f"{path}: picture {image['file_name']} has no iuv map to compare with")
+        iuv, random = read_iuv(Path(path).parent / image["iuv"], image), np.random.default_rng(image["id"])
+        for one in (one for one in content["annotations"] if one["image_id"] == image["id"]):
+            y, x = np.nonzero(iuv[..., 0] * rle.decode(one["segmentation"]))
+            chosen = random.permutation(len(x))[:POINTS]
+            if len(chosen):
+                x, y = x[chosen], y[chosen]
+                truth.append({**one, "points": (x, y, *at_pixels(iuv, x, y))})
+        seen = model(pictures.read(folder / image["file_name"]))
+        for one, (crop, left, top) in zip(seen.coco(), seen.iuv_crops(), strict=True):
+            at = lambda x, y, crop=crop, left=left, top=top: at_pixels(crop, x - left, y - top)  # noqa: E731
+            found.append({"image_id": image["id"], "score": one["score"], "segmentation": one["segmentation"], "at": at})
+    kinds = {"GPS": evaluate(truth, found, masked=False), "GPSm": evaluate(truth, found)}
+    return {f"{kind} {name}": value for kind, figures in kinds.items() for name, value in figures.items()}
+
+
+def main(arguments=None) -> int:
+    """Print the figures; the exit code."""
+    it = argparse.ArgumentParser(prog="python -m edgemask.convert.body.gps", description=__doc__.splitlines()[0])
+    it.add_argument("bundle", nargs="?", default=SHIPPED, help="default: the shipped person model")
+    it.add_argument("labels", type=Path, help="COCO json with IUV pictures")
+    it.add_argument("--engine", choices=ENGINE_NAMES, default="auto")
+    it.add_argument("--limit", type=count, metavar="N", help="the first N pictures")
+    it.add_argument("--json", action="store_true")
+    return exit_code(_run, it.parse_args(arguments))
+
+
+def _run(options):
+    figures = measure(edgemask.load(options.bundle, options.engine, dense=True), options.labels, options.limit)
+    print(json.dumps(figures) if options.json else "\n".join(f"{name:10} {value:6.1f}" for name, value in figures.items()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -25,7 +25,7 @@ from edgemask.evaluate_dense import part_ious
 from edgemask.parts import COUNT
 from edgemask.progress import Line
 
-BATCH, RATE, DECAY, UV_WEIGHT, BETA = 128, 5e-3, 0.02, 4.0, 0.05
+BATCH, RATE, DECAY, UV_WEIGHT, BETA = 64, 6e-3, 0.02, 4.0, 0.05
 
 
 def labels(samples: Samples, rows: np.ndarray):

@@ -192,6 +192,10 @@ class LabelSet:
             raise DatasetError(f"{path} has nobody with {'keypoints and a mask' if weak else 'a mask'} to learn from")
         if not weak and (bare := [one["file_name"] for one in self.images if "iuv" not in one]):
             raise DatasetError(f"{path}: picture {bare[0]} has no iuv map; keypoints alone are a weak set")
+        files = [self.folder / one["file_name"] for one in self.images]
+        files += [] if weak else [self.path.parent / one["iuv"] for one in self.images]
+        if lacking := [file for file in files if not file.is_file()]:
+            raise DatasetError(f"{path}: {len(lacking)} of its {len(files)} files are missing (first: {lacking[0].name})")
 
     def read(self, image: dict) -> Labelled | None:
         """One of `images` with all that is known of it; None when that is nothing."""
@@ -207,7 +211,7 @@ class LabelSet:
 def collect(model, labels: LabelSet, views: int, seed: int = 0) -> Samples:
     """Samples of every person of a set in so many random views of each picture.
 
-    model: a `Model` of the float bundle, whose trunk gives the features.
+    model: a `Model` of the float bundle, whose trunk gives the features. Raises DatasetError.
     """
     size, side, found = (model.width, model.height), model.roi["mask"], []
     for image in progress(labels.images, labels.path.stem):
@@ -217,6 +221,8 @@ def collect(model, labels: LabelSet, views: int, seed: int = 0) -> Samples:
             rgb, boxes, *known = picture.look(size, model.pad, 2 * side, random)
             if len(boxes):
                 found.append((model.pool(model.engines["trunk"](rgb[None]), boxes, side), *known))
+    if not found:
+        raise DatasetError(f"{labels.path} has nobody large enough to learn from")
     kinds = (np.float16, np.uint32, np.float16, np.float16)
     return Samples(*(np.concatenate(values, dtype=kind) for values, kind in zip(zip(*found, strict=True), kinds, strict=True)))
 

@@ -28,8 +28,8 @@ def clip(tmp_path_factory, astronaut):
     return path
 
 
-def test_marks_where_the_joints_are_found_are_met_and_others_missed(dense_bundle, clip, tmp_path, monkeypatch):
-    model = edgemask.load(dense_bundle, threads=1, dense=True)
+def test_marks_where_the_joints_are_found_are_met_and_others_missed(clip, tmp_path, monkeypatch):
+    model = edgemask.load(threads=1, dense=True)
     frames = list(itertools.islice(edgemask.open_camera(clip), 3))
     found = {frame.number: benchmark._best(model(frame.rgb)) for frame in frames}
     (places, height), marks = found[1], {}
@@ -47,7 +47,7 @@ def test_marks_where_the_joints_are_found_are_met_and_others_missed(dense_bundle
     assert np.allclose(list(benchmark._tremble(still)), 0) and result["tremble"]["median"] > 0
 
 
-def test_another_clip_is_one_sentence(dense_bundle, clip, monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["joints", str(clip), str(dense_bundle)])
+def test_another_clip_is_one_sentence(clip, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["joints", str(clip)])
     assert exit_code(benchmark.main) == 2
     assert "has no frame 80" in capsys.readouterr().err

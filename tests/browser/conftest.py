@@ -92,8 +92,8 @@ def live(panned, model):
 
 
 @pytest.fixture
-def dense_live(panned, dense_bundle):
-    with Live(panned, edgemask.load(dense_bundle, threads=1, dense=True)) as live:
+def dense_live(panned):
+    with Live(panned, edgemask.load(threads=1, dense=True)) as live:
         yield live
 
 

@@ -83,6 +83,12 @@ def test_a_set_without_maps_says_so(people):
         LabelSet(people, weak=True)
 
 
+def test_a_set_whose_files_are_missing_says_so_before_anything_begins(people):
+    (people.parent / "iuv" / "1.png").unlink()
+    with pytest.raises(DatasetError, match=r"1 of its 8 files are missing \(first: 1\.png\)"):
+        LabelSet(people)
+
+
 @pytest.mark.parametrize("nobody", [False, True])
 def test_its_losses_reach_the_trunk_unless_there_is_nobody(people, nobody):
     settings = read_recipe(recipe(people))

@@ -194,8 +194,8 @@ def test_the_astronaut_is_the_same_person_in_float_and_int8(converted, astronaut
     assert (one & other).sum() / (one | other).sum() > 0.93
 
 
-def test_the_dense_head_is_integer_only_with_a_scale_for_each_output(dense_bundle):
-    bundle = edgemask.Bundle(dense_bundle)
+def test_the_dense_head_is_integer_only_with_a_scale_for_each_output():
+    bundle = edgemask.Bundle()
     counts = kernels.count(bundle.read("dense", "onnx"))
     assert counts["int8"]["QLinearConv"] == 13 and not counts["float"]
     taken, total, partitions = LiteRtEngine(bundle.read("dense", "tflite")).delegated()
@@ -207,26 +207,19 @@ def test_the_dense_head_is_integer_only_with_a_scale_for_each_output(dense_bundl
         assert [(one.scale, one.zero_point) for one in (u, v)] == [(pytest.approx(1 / 255), shift)] * 2 and parts.scale != u.scale
 
 
-@pytest.fixture(scope="module")
-def dense_float(dense_checkpoint):
-    path = dense_checkpoint.with_name("person-dense-float.edgemask")
-    assert main(["convert", str(dense_checkpoint), "--float", "-o", str(path)]) == 0
-    return path
-
-
-def test_the_dense_head_is_near_float_and_the_engines_bit_equal(dense_bundle, dense_float, astronaut):
-    engines = {engine: edgemask.load(dense_bundle, engine, dense=True) for engine in ("onnx", "tflite")}
-    found = agreement(edgemask.load(dense_float, dense=True), engines, [astronaut, astronaut[:, ::-1].copy()])
+def test_the_dense_head_is_near_float_and_the_engines_bit_equal(converted, astronaut):
+    engines = {engine: edgemask.load(engine=engine, dense=True) for engine in ("onnx", "tflite")}
+    found = agreement(edgemask.load(converted[1], dense=True), engines, [astronaut, astronaut[:, ::-1].copy()])
     assert len(found) == 17
     for name in ("dense_parts", "dense_u", "dense_v"):
         assert found[name]["steps"] == 0 and found[name]["equal"] == 1 and found[name]["onnx"]["sqnr_db"] > 15, found[name]
 
 
 @pytest.mark.calibration
-def test_a_whole_conversion_takes_the_dense_head_along(dense_checkpoint, three_classes, tmp_path, capsys):
+def test_a_whole_conversion_takes_the_dense_head_along(checkpoint, three_classes, tmp_path, capsys):
     out, pictures = tmp_path / "person.edgemask", three_classes[0].with_name("set")
     report = ["--report", str(tmp_path / "report.html")]
-    assert main(["convert", str(dense_checkpoint), "--calibration", str(pictures), *report, "-o", str(out)]) == 0
+    assert main(["convert", str(checkpoint), "--calibration", str(pictures), *report, "-o", str(out)]) == 0
     assert "int8 dense for tflite: 15 int8" in capsys.readouterr().out
     agreed = json.loads((tmp_path / "report.json").read_text())["agreement"]
     for name in ("dense_parts", "dense_u", "dense_v"):
@@ -235,8 +228,8 @@ def test_a_whole_conversion_takes_the_dense_head_along(dense_checkpoint, three_c
         assert edgemask.load(path, dense=True).bundle.manifest["roi"]["dense"] == 14
 
 
-def test_a_dense_head_survives_being_saved_and_runs_like_torchs(dense_checkpoint):
-    network = load_checkpoint(dense_checkpoint).network
+def test_a_dense_head_survives_being_saved_and_runs_like_torchs(checkpoint):
+    network = load_checkpoint(checkpoint).network
     rois = np.random.default_rng(0).uniform(0, 3, (3, 96, 14, 14)).astype(np.float32)
     stage = export.export_stages(network, 64, 64)[3]
     with torch.inference_mode():

@@ -1,12 +1,15 @@
 """Distances along the skin and the score made of them, against cases whose answer is known."""
 
+import json
 import time
 
+import cv2
 import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
 from scipy import spatial
 
+import edgemask
 from edgemask.convert.body import gps
 from edgemask.convert.body.atlas import Atlas, mirrored
 from edgemask.convert.body.geodesic import Distances, distances_from, face_at, surface_graph
@@ -177,3 +180,18 @@ def test_a_person_without_labels_costs_nothing(places):
     assert gps.evaluate(truth, found)["AP"] == 100 and gps.evaluate(truth, found[:1])["AP"] == 100
     beside = {**found[1], "segmentation": _square(80, 20)}
     assert gps.evaluate(truth, [found[0], beside])["AP"] == pytest.approx(50, abs=0.01), "one on nobody is a false one, and first"
+
+
+def test_a_models_own_answer_scores_all_and_feet_score_nothing(tmp_path, astronaut, astronaut_path):
+    model = edgemask.load(threads=1, dense=True)
+    best = model(astronaut)[:1]
+    record, iuv = best.coco()[0], best.iuv()
+    annotation = {"image_id": 5, "category_id": 1, "area": 1e5, "segmentation": record["segmentation"]}
+    image = {"id": 5, "file_name": str(astronaut_path), "width": 512, "height": 512, "iuv": "iuv.png"}
+    (tmp_path / "set.json").write_text(json.dumps({"images": [image], "annotations": [annotation], "categories": [{"id": 1}]}))
+    cv2.imwrite(str(tmp_path / "iuv.png"), iuv[..., ::-1])
+    figures = gps.measure(model, tmp_path / "set.json")
+    assert figures["GPS AP"] == figures["GPSm AP"] == 100
+    iuv[iuv[..., 0] > 0, 0] = NAMES.index("left_foot")
+    cv2.imwrite(str(tmp_path / "iuv.png"), iuv[..., ::-1])
+    assert gps.measure(model, tmp_path / "set.json")["GPS AP"] == 0

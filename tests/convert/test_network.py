@@ -32,6 +32,9 @@ def test_every_stage_matches_the_golden_file(checkpoint, golden):
     agree(scores.numpy(), golden["box_scores"][:8])
     agree(box_deltas.numpy(), golden["box_deltas"][:8])
     agree(network.mask(torch.from_numpy(golden["roi14"])).numpy(), golden["mask_logits"])
+    if "dense_parts" in golden:
+        for name, values in zip(("dense_parts", "dense_u", "dense_v"), network.dense(torch.from_numpy(golden["roi14"])), strict=True):
+            agree(values.numpy(), golden[name])
 
 
 def test_a_checkpoint_survives_being_saved(checkpoint, tmp_path):

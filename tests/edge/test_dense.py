@@ -67,12 +67,12 @@ def test_the_parts_mirror():
 
 
 @pytest.fixture
-def seeing(dense_bundle):
-    return edgemask.load(dense_bundle, threads=1, dense=True)
+def seeing():
+    return edgemask.load(threads=1, dense=True)
 
 
-def test_nothing_else_changes_when_the_dense_head_runs(dense_bundle, seeing, astronaut):
-    plain, found = edgemask.load(dense_bundle, threads=1)(astronaut), seeing(astronaut)
+def test_nothing_else_changes_when_the_dense_head_runs(seeing, astronaut):
+    plain, found = edgemask.load(threads=1)(astronaut), seeing(astronaut)
     assert plain.parts is plain.uv is None and "dense" not in plain.ms and found.ms["dense"] > 0
     for name in ("boxes", "scores", "class_ids", "grids"):
         np.testing.assert_array_equal(getattr(plain, name), getattr(found, name))
@@ -106,9 +106,9 @@ def test_any_number_of_people(seeing, astronaut, people):
     assert len(found) == len(list(found.iuv_crops())) == people == len(found.coco())
 
 
-def test_both_engines_find_the_same_parts(dense_bundle, astronaut):
+def test_both_engines_find_the_same_parts(astronaut):
     pytest.importorskip("onnxruntime")
-    onnx, tflite = (edgemask.load(dense_bundle, engine, threads=1, dense=True)(astronaut) for engine in ("onnx", "tflite"))
+    onnx, tflite = (edgemask.load(engine=engine, threads=1, dense=True)(astronaut) for engine in ("onnx", "tflite"))
     for (one, *_), (other, *_) in zip(onnx.iuv_crops(), tflite.iuv_crops(), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -121,16 +121,16 @@ def test_a_person_cut_by_the_border(seeing, astronaut):
     assert left == 0 and (crop[:, 0, 0] > 0).any()
 
 
-def test_a_bundle_without_the_head_is_one_sentence(astronaut_path, tmp_path, capsys):
+def test_a_bundle_without_the_head_says_so(headless):
     with pytest.raises(BundleError, match="has no dense head"):
-        edgemask.load(dense=True)
+        edgemask.load(headless, dense=True)
     assert edgemask.Bundle().stages(dense=False) == ("trunk", "box", "mask")
 
 
-def test_a_head_that_does_not_fit_is_refused(dense_bundle, tmp_path):
+def test_a_head_that_does_not_fit_is_refused(tmp_path):
     from edgemask.convert.bundle_writer import RuntimeStage, write_bundle
 
-    bundle = Bundle(dense_bundle)
+    bundle = Bundle()
     stages = [
         RuntimeStage(name, engine, bundle.read(name, engine), one["tensors"], one["kernels"])
         for name, engines in bundle.manifest["stages"].items() for engine, one in engines.items()

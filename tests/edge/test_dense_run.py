@@ -18,21 +18,21 @@ PIL = pytest.importorskip("PIL.Image")
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory, dense_bundle, astronaut_path):
+def run(tmp_path_factory, astronaut_path):
     """`run(...)` runs on the astronaut; the record and the folder with what was written."""
 
     def call(*arguments, code=0):
         folder = tmp_path_factory.mktemp("run")
         out = ["--jsonl", str(folder / "out.jsonl"), "--out", str(folder)]
-        assert main(["run", str(astronaut_path), "--bundle", str(dense_bundle), *out, *map(str, arguments)]) == code
+        assert main(["run", str(astronaut_path), *out, *map(str, arguments)]) == code
         return json.loads((folder / "out.jsonl").read_text()), folder
 
     return call
 
 
 @pytest.fixture(scope="module")
-def found(dense_bundle, astronaut) -> Detections:
-    return edgemask.load(dense_bundle, dense=True)(astronaut).above(0.5)
+def found(astronaut) -> Detections:
+    return edgemask.load(dense=True)(astronaut).above(0.5)
 
 
 def tiled(boxes, size=(96, 72)) -> Detections:
@@ -88,11 +88,11 @@ def test_known_parts_stand_where_they_are_told(tmp_path):
     assert abs(int(iuv[36, 48, 1]) - 128) < 4 and abs(int(iuv[36, 48, 2]) - 128) < 4 and iuv[36, 2, 1] < 8 < 248 < iuv[36, 94, 1]
 
 
-def test_a_clip_gets_a_folder_of_iuv_maps(dense_bundle, astronaut, tmp_path):
+def test_a_clip_gets_a_folder_of_iuv_maps(astronaut, tmp_path):
     from edgemask.verbs.demo import pan_and_zoom
 
     pan_and_zoom(astronaut, tmp_path / "clip.mp4")
-    arguments = ["--bundle", str(dense_bundle), "--iuv", "--overlay", "--frames", "3", "--out", str(tmp_path)]
+    arguments = ["--iuv", "--overlay", "--frames", "3", "--out", str(tmp_path)]
     assert main(["run", str(tmp_path / "clip.mp4"), *arguments]) == 0
     assert [path.name for path in sorted((tmp_path / "clip.iuv").iterdir())] == ["000000.png", "000001.png", "000002.png"]
     assert cv2.imread(str(tmp_path / "clip.iuv" / "000000.png"), cv2.IMREAD_UNCHANGED).any()
@@ -143,21 +143,21 @@ def test_a_texture_lies_on_the_people_as_u_and_v_say():
     assert np.abs(painted[..., 0] - 8.5 * iuv[..., 0]).max() <= 1
 
 
-def test_the_score_that_is_asked_for_saves_the_heads_work_and_changes_nothing(run, dense_bundle, astronaut):
+def test_the_score_that_is_asked_for_saves_the_heads_work_and_changes_nothing(run, astronaut):
     record, _ = run("--dense", "--score", "0.3")
-    whole = edgemask.load(dense_bundle, dense=True)(astronaut).above(0.3)
+    whole = edgemask.load(dense=True)(astronaut).above(0.3)
     assert record["detections"] == json.loads(json.dumps(whole.coco()))
 
 
-def test_what_makes_no_sense_is_one_sentence(dense_bundle, astronaut_path, tmp_path, capsys):
-    plain, dense = (["run", str(astronaut_path), "--out", str(tmp_path), *more] for more in ([], ["--bundle", str(dense_bundle)]))
+def test_what_makes_no_sense_is_one_sentence(headless, astronaut_path, tmp_path, capsys):
+    dense, plain = (["run", str(astronaut_path), "--out", str(tmp_path), *more] for more in ([], ["--bundle", str(headless)]))
     for arguments, words in (
-        ([*plain, "--dense"], "person-320.edgemask has no dense head"),
+        ([*plain, "--dense"], "headless.edgemask has no dense head"),
         ([*plain, "--iuv"], "has no dense head"),
         ([*plain, "--overlay", "--draw", "uv"], "has no dense head"),
         ([*dense, "--draw", "parts"], "--overlay"),
         ([*dense, "--overlay", "--draw", str(tmp_path / "none.png")], "none.png cannot be read"),
-        (["demo", "--dense", "--out", str(tmp_path)], "has no dense head"),
+        (["demo", "--dense", "--bundle", str(headless), "--out", str(tmp_path)], "has no dense head"),
     ):
         assert main(arguments) == 2
         said = capsys.readouterr().err
@@ -165,7 +165,7 @@ def test_what_makes_no_sense_is_one_sentence(dense_bundle, astronaut_path, tmp_p
     assert not list(tmp_path.iterdir())
 
 
-def test_the_demo_shows_parts(dense_bundle, tmp_path, capsys):
-    assert main(["demo", "--dense", "--bundle", str(dense_bundle), "--out", str(tmp_path)]) == 0
+def test_the_demo_shows_parts(tmp_path, capsys):
+    assert main(["demo", "--dense", "--out", str(tmp_path)]) == 0
     assert (tmp_path / "astronaut.overlay.jpg").exists() and (tmp_path / "astronaut-clip.overlay.webm").exists()
     assert "iuv_png" in (tmp_path / "astronaut.jsonl").read_text()

@@ -8,6 +8,7 @@ import pytest
 
 import edgemask
 from edgemask import keypoints, rle
+from edgemask.bundle import SHIPPED
 from edgemask.cli import main
 from edgemask.evaluate_dense import evaluate_dense
 from edgemask.parts import MIRROR, NAMES
@@ -16,8 +17,8 @@ KEYPOINTS = ["nose", "left_elbow", "right_wrist"]
 
 
 @pytest.fixture(scope="module")
-def seeing(dense_bundle):
-    return edgemask.load(dense_bundle, threads=1, dense=True)
+def seeing():
+    return edgemask.load(threads=1, dense=True)
 
 
 @pytest.fixture(scope="module")
@@ -134,8 +135,8 @@ def test_people_who_are_not_found_are_counted(seeing, own):
     assert summary["keypoints"] == {"nose": {"visible": 1, "seen": 0, "right": 0, "any_side": 0, "low": 0.0, "high": 100.0}}
 
 
-def test_the_command_compares_engines(dense_bundle, own, capsys):
-    arguments = ["evaluate", str(dense_bundle), "--dense", "--coco", str(own()), "--engine", "all"]
+def test_the_command_compares_engines(own, capsys):
+    arguments = ["evaluate", str(SHIPPED), "--dense", "--coco", str(own()), "--engine", "all"]
     assert main([*arguments, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert len(found["results"]) == 2 and [one["difference"] for one in found["differences"]] == [0, 0, 0]
@@ -144,8 +145,8 @@ def test_the_command_compares_engines(dense_bundle, own, capsys):
     assert "1 of 1 people found" in said and "part mIoU" in said and "|ΔV|" in said
 
 
-def test_a_set_that_says_nothing_of_bodies_is_one_sentence(dense_bundle, own, tmp_path, capsys):
-    arguments = ["evaluate", str(dense_bundle), "--dense", "--coco"]
+def test_a_set_that_says_nothing_of_bodies_is_one_sentence(own, tmp_path, capsys):
+    arguments = ["evaluate", str(SHIPPED), "--dense", "--coco"]
 
     def polygons(iuv, annotation):
         annotation["segmentation"] = [[1, 1, 9, 1, 9, 9]]
