@@ -143,14 +143,14 @@ def test_a_result_of_this_machine(bench, astronaut, astronaut_path, tmp_path):
     assert html.count("<svg") >= 4 and "http" not in html and "src=" not in html and "not comparable" in html
 
 
-def test_body_parts_cost_a_stage_of_their_own(bench, tmp_path, capsys):
+def test_body_parts_cost_a_stage_of_their_own(bench, headless, tmp_path, capsys):
     result, path = bench(Device(), "--dense", "--engine", "tflite")
     (run,) = result["runs"]
     assert list(run["latency"]["ms"])[4:6] == ["mask", "dense"] and run["latency"]["ms"]["dense"]["min"] > 0.5
     assert result["workload"]["dense"] is True and "50 proposals, body parts, from its" in path.with_suffix(".md").read_text()
     plain = saved(tmp_path, "plain", result, workload={**result["workload"], "dense": None})
     assert main(["compare", "--anyway", plain]) == 2 and "$.workload.dense" in capsys.readouterr().err
-    assert main(["bench", "--dense", *LOOK]) == 2 and "has no dense head" in capsys.readouterr().err
+    assert main(["bench", "--dense", "--bundle", str(headless), *LOOK]) == 2 and "has no dense head" in capsys.readouterr().err
 
 
 def test_a_program_on_every_core_is_told(bench):

@@ -60,7 +60,7 @@ def test_the_mask_of_class_k_is_channel_k(three_classes, astronaut):
 def test_float_bundles_at_every_input_match_torch(size, checkpoint, tmp_path, astronaut, capsys):
     out = tmp_path / "float.edgemask"
     assert main(["convert", str(checkpoint), "--float", "--input", size, "-o", str(out)]) == 0
-    assert capsys.readouterr().out.count("ONNX Runtime against torch, worst difference") == 3
+    assert capsys.readouterr().out.count("ONNX Runtime against torch, worst difference") == 4
     model = edgemask.load(out, threads=1)
     width, height = map(int, size.split("x"))
     image, _ = letterbox(astronaut, width, height, 127)
@@ -175,7 +175,7 @@ def test_what_was_found_as_json(checkpoint, tmp_path, capsys):
     assert main(["convert", str(checkpoint), "--float", "--json", "-o", str(tmp_path / "x.edgemask")]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["written"] == [str(tmp_path / "x.edgemask")] and found["int8"] is None
-    assert set(found["float_against_torch"]) == {"trunk", "box", "mask"} and max(found["float_against_torch"].values()) < 1e-3
+    assert set(found["float_against_torch"]) == {"trunk", "box", "mask", "dense"} and max(found["float_against_torch"].values()) < 1e-3
 
 
 def test_help_needs_no_torch():

@@ -67,16 +67,16 @@ def test_iuv_maps_read_back_with_the_right_parts_at_the_right_pixels(run, found)
     assert blue_green_red.dtype == np.uint8 and blue_green_red.shape == (512, 512, 3)
     part, u, v = np.moveaxis(np.asarray(PIL.open(path)), 2, 0)
     np.testing.assert_array_equal(blue_green_red, np.stack([v, u, part], axis=2))
-    # Every pixel against the grids themselves: the part with the largest of four neighbouring cells' mean logits.
+    # Pixels against the grids themselves: the part with the largest of four neighbouring cells' mean logits.
     best, (x0, y0, x1, y1) = found[:1], found.boxes[0]
     mask, checked = best.masks()[0], 0
     for y, x in np.argwhere(mask)[:: 997]:
         column, row = ((x + 0.5 - x0) / (x1 - x0) * 28 - 0.5, (y + 0.5 - y0) / (y1 - y0) * 28 - 0.5)
         (i, j), (a, b) = np.clip([row, column], 0, 26.999).astype(int), np.clip([row, column], 0, 27) % 1
-        cells = best.parts[0][i : i + 2, j : j + 2].astype(float)
+        cells = best.parts[0][i : i + 2, j : j + 2, 1:].astype(float)
         logits = (1 - a) * ((1 - b) * cells[0, 0] + b * cells[0, 1]) + a * ((1 - b) * cells[1, 0] + b * cells[1, 1])
         if 0 < row < 27 and 0 < column < 27 and np.diff(np.sort(logits)[-2:]) > 1e-3:
-            assert part[y, x] == logits.argmax()
+            assert part[y, x] == 1 + logits.argmax()
             checked += 1
     assert checked > 50 and set(record["detections"][0]) >= {"dense"}
 

@@ -69,12 +69,12 @@ def test_both_carry_the_same_scales(model):
 
 @needs("ai_edge_litert")
 def test_xnnpack_takes_every_operator_in_one_partition(model, capsys):
-    for stage in ("trunk", "box", "mask"):
+    for stage in ("trunk", "box", "mask", "dense"):
         taken, total, partitions = LiteRtEngine(model.bundle.read(stage, "tflite")).delegated()
         assert taken == total > 5 and partitions == 1
     assert main(["inspect"]) == 0
     said = capsys.readouterr().out
-    assert said.count("in 1 partition (ai-edge-litert") == 3 and "trunk.tflite, 89 of 89 nodes int8" in said
+    assert said.count("in 1 partition (ai-edge-litert") == 4 and "trunk.tflite, 89 of 89 nodes int8" in said
     assert main(["inspect", "--json"]) == 0
     counted = json.loads(capsys.readouterr().out)["xnnpack"]["trunk"]
     assert {**counted, "runs": ""} == {"taken": 89, "operators": 89, "partitions": 1, "runs": ""}

@@ -145,7 +145,7 @@ def test_the_command_compares_engines(own, capsys):
     assert "1 of 1 people found" in said and "part mIoU" in said and "|ΔV|" in said
 
 
-def test_a_set_that_says_nothing_of_bodies_is_one_sentence(own, tmp_path, capsys):
+def test_a_set_that_says_nothing_of_bodies_is_one_sentence(own, headless, tmp_path, capsys):
     arguments = ["evaluate", str(SHIPPED), "--dense", "--coco"]
 
     def polygons(iuv, annotation):
@@ -165,5 +165,5 @@ def test_a_set_that_says_nothing_of_bodies_is_one_sentence(own, tmp_path, capsys
         assert main([*arguments, str(own(change, **image))]) == 2, words
         said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("edgemask: ")]
         assert len(said) == 1 and words in said[0]
-    assert main(["evaluate", "--dense", "--coco", str(own()), str(edgemask.Bundle().path)]) == 2
+    assert main(["evaluate", "--dense", "--coco", str(own()), str(headless)]) == 2
     assert "has no dense head" in capsys.readouterr().err
