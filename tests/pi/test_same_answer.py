@@ -23,12 +23,13 @@ ENGINES = ("onnx", "tflite")
 @pytest.mark.parametrize("engine", ENGINES)
 def test_every_stage_gives_the_same_bits_for_the_same_input(checkout, astronaut, tmp_path, board, release, engine):
     # The inputs are ONNX Runtime's here, the same for both engines.
-    given = stages.inputs(edgemask.load(engine="onnx", threads=1), astronaut)
-    assert {stage: len(values) > 1 for stage, values in given.items()} == {"trunk": False, "box": True, "mask": True}
+    given = stages.inputs(edgemask.load(engine="onnx", threads=1, dense=True), astronaut)
+    several = {"trunk": False, "box": True, "mask": True, "dense": True}
+    assert {stage: len(values) > 1 for stage, values in given.items()} == several
     np.savez(tmp_path / "in.npz", **given)
     pi = checkout.pi(board, release, tmp_path)
     pi.check("python", "-m", "edgemask.benchmarks.emulated.stages", engine, "/srv/in.npz", "/srv/out.npz")
-    model = edgemask.load(engine=engine, threads=1)
+    model = edgemask.load(engine=engine, threads=1, dense=True)
     got, want = dict(np.load(tmp_path / "out.npz")), stages.outputs(model, given)
     assert set(got) == set(want) == set(model.tensors)
     wrong = {name: float((got[name] != want[name]).mean()) for name in want if not np.array_equal(got[name], want[name])}
