@@ -3,7 +3,7 @@
     python -m edgemask.convert.body.learn person.safetensors person-dense.safetensors renders.npz weak.npz fits.npz*2 \\
         --held-out held-out.npz
 
-A checkpoint that has a head goes on from it. FILE.npz*K draws that file's samples K times as often. A cell whose part is one
+A checkpoint's head learns on, with --anew a new one. FILE.npz*K draws that file's samples K times as often. A cell whose part is one
 of several costs −log of their summed probability; U and V cost smooth L1 on the channel of the part, as in DensePose (Güler et
 al. 2018).
 """
@@ -136,6 +136,7 @@ def main(arguments=None) -> int:
     it.add_argument("target", type=Path, metavar="OUT.safetensors")
     it.add_argument("samples", nargs="+", metavar="FILE.npz[*K]")
     it.add_argument("--held-out", type=Path, metavar="FILE.npz", help="exactly labelled samples to measure on")
+    it.add_argument("--anew", action="store_true", help="begin with a new head, though the checkpoint has one")
     it.add_argument("--epochs", type=count, default=10, metavar="N")
     it.add_argument("--seed", type=int, default=0)
     it.add_argument("--json", action="store_true")
@@ -152,7 +153,8 @@ def _run(options):
 
     checkpoint, sources = load_checkpoint(options.checkpoint), [Source.parse(text) for text in options.samples]
     torch.manual_seed(options.seed)
-    head = (checkpoint.network.dense or DenseHead()).to(memory_format=torch.channels_last)
+    head = (None if options.anew else checkpoint.network.dense) or DenseHead()
+    head = head.to(memory_format=torch.channels_last)
     with Line() as line:
         for step, steps, found in train(head, sources, options.epochs, options.seed):
             if line.due():
