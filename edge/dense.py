@@ -54,9 +54,9 @@ def _fill(plane, values, where):
 
 
 def _regions(logits, rows, columns) -> dict[int, tuple[slice, ...]]:
-    """Where each part may have the largest of the parts' logits: {part: pixels down and across, cells of the grid down and across}.
+    """Where each part may have the largest logit: {part: pixels down and across, cells of the grid down and across}.
 
-    A bilinear mean lies between its corners: a part whose largest corner is not above another's smallest is out. Its region
+    logits: of the 24 parts [24, S, S]. A bilinear mean lies between its corners: a part whose largest corner is not above another's smallest is out. Its region
     is the smallest rectangle around the squares between four cells where it is not.
     """
     pairs = np.stack([logits[:, :-1], logits[:, 1:]])

@@ -91,18 +91,27 @@ def converted(tmp_path_factory, checkpoint):
 
 
 @pytest.fixture(scope="session")
-def headless(tmp_path_factory) -> Path:
+def shipped_stages() -> list:
+    """The shipped bundle's stages for both engines, as `write_bundle` takes them."""
+    from edgemask.bundle import Bundle
+    from edgemask.convert.bundle_writer import RuntimeStage
+
+    bundle = Bundle()
+    return [
+        RuntimeStage(name, engine, bundle.read(name, engine), one["tensors"], one["kernels"])
+        for name, engines in bundle.manifest["stages"].items() for engine, one in engines.items()
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def headless(tmp_path_factory, shipped_stages) -> Path:
     """The shipped bundle without its dense head."""
     from edgemask.bundle import Bundle
-    from edgemask.convert.bundle_writer import RuntimeStage, write_bundle
+    from edgemask.convert.bundle_writer import write_bundle
 
-    bundle, path = Bundle(), tmp_path_factory.mktemp("headless") / "headless.edgemask"
-    stages = [
-        RuntimeStage(name, engine, bundle.read(name, engine), one["tensors"], one["kernels"])
-        for name, engines in bundle.manifest["stages"].items() for engine, one in engines.items() if name != "dense"
-    ]  # fmt: skip
-    roi = {key: value for key, value in bundle.manifest["roi"].items() if key != "dense"}
-    write_bundle(path, {**bundle.manifest, "roi": roi}, stages)
+    manifest, path = Bundle().manifest, tmp_path_factory.mktemp("headless") / "headless.edgemask"
+    roi = {key: value for key, value in manifest["roi"].items() if key != "dense"}
+    write_bundle(path, {**manifest, "roi": roi}, [one for one in shipped_stages if one.name != "dense"])
     return path
 
 

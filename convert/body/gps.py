@@ -23,6 +23,7 @@ from edgemask.arguments import ENGINE_NAMES, count
 from edgemask.bundle import SHIPPED
 from edgemask.command import exit_code
 from edgemask.convert.body.geodesic import Distances
+from edgemask.convert.train.dataset import decode
 from edgemask.errors import DatasetError, MissingLibrary
 from edgemask.evaluate_dense import read_iuv
 from edgemask.progress import progress
@@ -134,18 +135,19 @@ def measure(model, path, limit: int | None = None) -> dict[str, float]:
 
     Of every person at most a hundred labelled pixels count, drawn at random by the picture's id. Raises DatasetError.
     """
-    content, folder = coco.read(path), coco.picture_folder(path)
+    content, folder = coco.read_truth(path), coco.picture_folder(path)
     truth, found = [], []
     for image in progress(content["images"][:limit], Path(path).stem):
         if "iuv" not in image:
             raise DatasetError(f"{path}: picture {image['file_name']} has no iuv map to compare with")
         iuv, random = read_iuv(Path(path).parent / image["iuv"], image), np.random.default_rng(image["id"])
         for one in (one for one in content["annotations"] if one["image_id"] == image["id"]):
-            y, x = np.nonzero(iuv[..., 0] * rle.decode(one["segmentation"]))
+            mask = decode(one["segmentation"], image["width"], image["height"])
+            y, x = np.nonzero(iuv[..., 0] * mask)
             chosen = random.permutation(len(x))[:POINTS]
-            if len(chosen):
-                x, y = x[chosen], y[chosen]
-                truth.append({**one, "points": (x, y, *at_pixels(iuv, x, y))})
+            points = x[chosen], y[chosen], *at_pixels(iuv, x[chosen], y[chosen])
+            person = {**one, "segmentation": rle.encode(mask > 0, mask.shape[::-1], 0, 0)}
+            truth.append({**person, "points": points} if len(chosen) else person)
         seen = model(pictures.read(folder / image["file_name"]))
         for one, (crop, left, top) in zip(seen.coco(), seen.iuv_crops(), strict=True):
             at = lambda x, y, crop=crop, left=left, top=top: at_pixels(crop, x - left, y - top)  # noqa: E731

@@ -3,9 +3,9 @@
     python -m edgemask.convert.body.learn person.safetensors person-dense.safetensors renders.npz weak.npz fits.npz*2 \\
         --held-out held-out.npz
 
-A checkpoint's head learns on, with --anew a new one. FILE.npz*K draws that file's samples K times as often. A cell whose part is one
-of several costs −log of their summed probability; U and V cost smooth L1 on the channel of the part, as in DensePose (Güler et
-al. 2018).
+A checkpoint's head learns on, with --anew a new one begins. FILE.npz*K draws that file's samples K times as often. A cell whose
+part is one of several costs −log of their summed probability; U and V cost smooth L1 on the channel of the part, as in DensePose
+(Güler et al. 2018).
 """
 
 import argparse

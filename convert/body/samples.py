@@ -196,6 +196,8 @@ class LabelSet:
         files += [] if weak else [self.path.parent / one["iuv"] for one in self.images]
         if lacking := [file for file in files if not file.is_file()]:
             raise DatasetError(f"{path}: {len(lacking)} of its {len(files)} files are missing (first: {lacking[0].name})")
+        if not any(self.read(image) for image in self.images):
+            raise DatasetError(f"{path} has nobody of whom a pixel is labelled in its iuv maps")
 
     def read(self, image: dict) -> Labelled | None:
         """One of `images` with all that is known of it; None when that is nothing."""

@@ -57,7 +57,8 @@ class Losses(nn.Module):
         if len(bodies["boxes"]) < 2:  # batch norm wants more than one, and the graph every weight: two of whom nothing is known
             side = 2 * self.roi["mask"]
             nobody = bodies["boxes"].new_zeros(2, side, side)
-            bodies = {"boxes": nobody[:, 0, :4], "picture": nobody[:, 0, 0].long(), "allowed": nobody.long(), "u": nobody, "v": nobody}
+            bodies = {"boxes": nobody[:, 0, :4], "picture": nobody[:, 0, 0].long()}
+            bodies |= {"allowed": nobody.long(), "u": nobody, "v": nobody}
         picture = bodies["picture"] + first
         pooled = roi_align(pool, bodies["boxes"], picture, self.size[0], self.roi["mask"], self.roi["canonical"])
         outputs = (one.float() for one in self.network.dense(pooled))

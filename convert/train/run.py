@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 from edgemask import coco
-from edgemask.convert.checkpoint import save_checkpoint
 from edgemask.convert.body.samples import LabelSet
+from edgemask.convert.checkpoint import save_checkpoint
 from edgemask.convert.conversion import Conversion
 from edgemask.convert.train.curves import Curves
 from edgemask.convert.train.dataset import category_names, read_pictures

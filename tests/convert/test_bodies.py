@@ -83,6 +83,13 @@ def test_a_set_without_maps_says_so(people):
         LabelSet(people, weak=True)
 
 
+def test_a_set_without_a_labelled_pixel_says_so(people):
+    for path in (people.parent / "iuv").iterdir():
+        cv2.imwrite(str(path), np.zeros((SIDE, SIDE, 3), np.uint8))
+    with pytest.raises(DatasetError, match="nobody of whom a pixel is labelled"):
+        LabelSet(people)
+
+
 def test_a_set_whose_files_are_missing_says_so_before_anything_begins(people):
     (people.parent / "iuv" / "1.png").unlink()
     with pytest.raises(DatasetError, match=r"1 of its 8 files are missing \(first: 1\.png\)"):

@@ -186,9 +186,10 @@ def test_a_models_own_answer_scores_all_and_feet_score_nothing(tmp_path, astrona
     model = edgemask.load(threads=1, dense=True)
     best = model(astronaut)[:1]
     record, iuv = best.coco()[0], best.iuv()
-    annotation = {"image_id": 5, "category_id": 1, "area": 1e5, "segmentation": record["segmentation"]}
+    annotation = {"image_id": 5, "category_id": 1, "bbox": record["bbox"], "segmentation": record["segmentation"]}
     image = {"id": 5, "file_name": str(astronaut_path), "width": 512, "height": 512, "iuv": "iuv.png"}
-    (tmp_path / "set.json").write_text(json.dumps({"images": [image], "annotations": [annotation], "categories": [{"id": 1}]}))
+    content = {"images": [image], "annotations": [annotation], "categories": [{"id": 1, "name": "person"}]}
+    (tmp_path / "set.json").write_text(json.dumps(content))
     cv2.imwrite(str(tmp_path / "iuv.png"), iuv[..., ::-1])
     figures = gps.measure(model, tmp_path / "set.json")
     assert figures["GPS AP"] == figures["GPSm AP"] == 100

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
-from edgemask.convert.body.samples import BACKGROUND, exact, mirrored, view
+from edgemask.convert.body.samples import BACKGROUND, Samples, exact, mirrored, view
 from edgemask.parts import MIRROR
 
 torch = pytest.importorskip("torch")
+from edgemask.convert.body import learn  # noqa: E402
 from edgemask.convert.body.learn import losses  # noqa: E402
+from edgemask.convert.checkpoint import load_checkpoint  # noqa: E402
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -55,3 +57,19 @@ def test_any_allowed_part_is_right_and_silence_costs_nothing():
     assert float(found["parts"]) < 1e-6 and float(found["v"]) == 0 and float(found["u"]) == 0
     bits[0, 1] = 1 << 9
     assert float(losses((logits, coordinates, coordinates), bits, unknown, wanted)["parts"]) > 10
+
+
+def test_the_command_goes_on_from_the_head_or_begins_anew(checkpoint, tmp_path):
+    """Two steps: a head that went on is near the one it was, a new one is not; the rest of the network is as before."""
+    random = np.random.default_rng(0)
+    bits = np.uint32(1) << random.integers(0, 25, (4, 28, 28), np.uint32)
+    features, somewhere = random.uniform(0, 3, (4, 14, 14, 96)).astype(np.float16), np.full((4, 28, 28), 0.5, np.float16)
+    Samples(features, bits, somewhere, somewhere).save(tmp_path / "samples.npz")
+    before, apart = load_checkpoint(checkpoint).network, {}
+    for name, more in (("on", []), ("anew", ["--anew"])):
+        out = tmp_path / f"{name}.safetensors"
+        assert learn.main([str(checkpoint), str(out), str(tmp_path / "samples.npz"), "--epochs", "2", *more]) == 0
+        after = load_checkpoint(out).network
+        apart[name] = float((after.dense.parts.weight - before.dense.parts.weight).abs().max())
+        assert torch.equal(after.mask.logits.weight, before.mask.logits.weight)
+    assert apart["on"] < 0.02 < 0.1 < apart["anew"]

@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file  # noqa: E402
 
 from edgemask.cli import main  # noqa: E402
 from edgemask.convert.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
+from edgemask.convert.golden import golden as golden_of  # noqa: E402
 from edgemask.convert.network import Network  # noqa: E402
 
 
@@ -33,8 +34,17 @@ def test_every_stage_matches_the_golden_file(checkpoint, golden):
     agree(box_deltas.numpy(), golden["box_deltas"][:8])
     agree(network.mask(torch.from_numpy(golden["roi14"])).numpy(), golden["mask_logits"])
     if "dense_parts" in golden:
-        for name, values in zip(("dense_parts", "dense_u", "dense_v"), network.dense(torch.from_numpy(golden["roi14"])), strict=True):
+        outputs = network.dense(torch.from_numpy(golden["roi14"]))
+        for name, values in zip(("dense_parts", "dense_u", "dense_v"), outputs, strict=True):
             agree(values.numpy(), golden[name])
+
+
+def test_the_golden_file_is_what_its_command_writes(checkpoint):
+    committed, made = np.load(checkpoint.with_suffix(".golden.npz")), golden_of(load_checkpoint(checkpoint))
+    assert set(committed) == set(made)
+    np.testing.assert_array_equal(made["image"], committed["image"])
+    for name in made:
+        agree(made[name].astype(float), committed[name].astype(float))
 
 
 def test_a_checkpoint_survives_being_saved(checkpoint, tmp_path):

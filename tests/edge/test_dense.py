@@ -127,15 +127,10 @@ def test_a_bundle_without_the_head_says_so(headless):
     assert edgemask.Bundle().stages(dense=False) == ("trunk", "box", "mask")
 
 
-def test_a_head_that_does_not_fit_is_refused(tmp_path):
-    from edgemask.convert.bundle_writer import RuntimeStage, write_bundle
+def test_a_head_that_does_not_fit_is_refused(shipped_stages, tmp_path):
+    from edgemask.convert.bundle_writer import write_bundle
 
-    bundle = Bundle()
-    stages = [
-        RuntimeStage(name, engine, bundle.read(name, engine), one["tensors"], one["kernels"])
-        for name, engines in bundle.manifest["stages"].items() for engine, one in engines.items()
-    ]  # fmt: skip
-    odd = tmp_path / "odd.edgemask"
+    bundle, stages, odd = Bundle(), shipped_stages, tmp_path / "odd.edgemask"
     write_bundle(odd, {**bundle.manifest, "roi": {**bundle.manifest["roi"], "dense": 7}}, stages)
     with pytest.raises(BundleError, match=r"gives rois of stage dense for \w+ the shape"):
         Bundle(odd)
