@@ -70,6 +70,6 @@ def test_the_command_goes_on_from_the_head_or_begins_anew(checkpoint, tmp_path):
         out = tmp_path / f"{name}.safetensors"
         assert learn.main([str(checkpoint), str(out), str(tmp_path / "samples.npz"), "--epochs", "2", *more]) == 0
         after = load_checkpoint(out).network
-        apart[name] = float((after.dense.parts.weight - before.dense.parts.weight).abs().max())
+        apart[name] = (after.dense.parts.weight - before.dense.parts.weight).abs().max().item()
         assert torch.equal(after.mask.logits.weight, before.mask.logits.weight)
     assert apart["on"] < 0.02 < 0.1 < apart["anew"]
