@@ -100,8 +100,12 @@ def _run(truth, results, image_ids, category_ids, iou):
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
-    # For masks loadRes takes each result's area from its RLE when there is no box, so that sizes are the masks' own.
-    rows = [{k: v for k, v in result.items() if iou == "bbox" or k != "bbox"} for result in results]
+    # For masks loadRes takes each result's area from its RLE when there is no box, so that sizes are the masks' own;
+    # and a mask has a score of its own, as in Mask Scoring R-CNN (Huang et al. 2019).
+    if iou == "segm":
+        rows = [{**{k: v for k, v in one.items() if k != "bbox"}, "score": one["mask_score"]} for one in results]
+    else:
+        rows = results
     with contextlib.redirect_stdout(io.StringIO()):
         found = truth.loadRes(rows) if rows else _indexed(COCO(), {**truth.dataset, "annotations": []})
         run = COCOeval(truth, found, iou)

@@ -5,9 +5,10 @@ import math
 import sys
 from pathlib import Path
 
+from edgemask import failures
 from edgemask.arguments import ENGINE_HELP, ENGINE_NAMES, count, parser, points
 from edgemask.bundle import Bundle, float_sibling
-from edgemask.errors import BundleError
+from edgemask.errors import BundleError, OptionError
 from edgemask.evaluate import KINDS, METRICS, difference, evaluate
 from edgemask.evaluate_dense import evaluate_dense
 from edgemask.model import Model
@@ -22,6 +23,8 @@ def main(arguments) -> int:
         found[name] = measure(
             model, options.coco, options.images, options.limit, lambda ids, name=name: progress(ids, name)
         )
+    if options.worst:
+        failures.write_sheet(options.worst, model, found[name], options.coco, options.images)
     gaps = _gaps(found)
     if options.json:
         results = {name: one.summary for name, one in found.items()}
@@ -117,7 +120,12 @@ def _options(arguments):
     it.add_argument("--engine", choices=(*ENGINE_NAMES, "all"), default="auto", help=f"{ENGINE_HELP}; all: each one")
     it.add_argument("--bound", type=points, default=math.inf, metavar="POINTS",
                     help="exit 1 when a result is surely further than this from the first: its interval excludes it")  # fmt: skip
+    it.add_argument("--worst", type=Path, metavar="SHEET.jpg",
+                    help="draw the last result's worst pictures: its masks, in white the outlines of what it missed")  # fmt: skip
     it.add_argument("--limit", type=count, metavar="N", help="only the first N pictures")
     it.add_argument("--threads", type=count, metavar="N", help="threads per network (default: all cores but one)")
     it.add_argument("--json", action="store_true", help="print the results as JSON")
-    return it.parse_args(arguments)
+    options = it.parse_args(arguments)
+    if options.worst and options.dense:
+        raise OptionError("--worst draws masks: leave out --dense")
+    return options

@@ -31,6 +31,13 @@ def test_records_are_cocos():
     assert mask.sum() == 40 * 40
 
 
+def test_a_mask_is_as_sure_as_its_score_and_its_cells():
+    both = detections([[10, 10, 50, 50], [30, 30, 70, 70], [0, 0, 9, 9]], [0.9, 0.8, 0.7], [0, 0, 0])
+    both.grids[0], both.grids[1, :14], both.grids[1, 14:], both.grids[2] = 0.5, 1.0, 0.1, 0.2
+    np.testing.assert_allclose(both.mask_scores, [0.45, 0.8, 0])  # cells beyond the mask's rim do not count
+    assert [one["mask_score"] for one in both.coco()] == [0.45, 0.8, 0]
+
+
 def test_nothing_found_is_no_special_case():
     nothing = detections([], [], [])
     assert len(nothing) == 0 and nothing.coco() == [] and nothing.masks().shape == (0, 80, 100)
