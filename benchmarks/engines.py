@@ -40,8 +40,8 @@ def _jobs(model, rgb):
     boxes, _, _ = model.detect(trunk, proposals, (rgb.shape[1] * ratio, rgb.shape[0] * ratio))
     inputs = {
         "trunk": image[None],
-        f"box, {len(proposals)} proposals": model.pool(trunk, proposals, model.roi["box"]),
-        **{f"{stage}, {len(boxes)} detections": model.pool(trunk, boxes, model.roi[stage]) for stage in list(model.engines)[2:]},
+        f"box, {len(proposals)} proposals": model.pool(trunk, proposals, "box"),
+        **{f"{stage}, {len(boxes)} detections": model.pool(trunk, boxes, stage) for stage in list(model.engines)[2:]},
     }
     jobs = {
         part: lambda part=part, values=values: model.engines[part.split(",")[0]](values) for part, values in inputs.items()

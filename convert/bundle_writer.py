@@ -38,7 +38,7 @@ def describe(classes, width: int, height: int, dense: bool = False) -> dict:
         "proposals": {"per_level": 200, "min_side": 2, "nms_input": 400, "nms": 0.7, "keep": 50},
         "detections": {"score": 0.05, "nms": 0.5, "keep": 50},
         "box_coder": {"rpn": [1, 1, 1, 1], "box": [10, 10, 5, 5], "clamp": 4.135},
-        "roi": {"levels": ["p3", "p4", "p5"], "canonical": 112, "samples": 2, "box": 7, "mask": 14, **head},
+        "roi": {"levels": ["p3", "p4", "p5"], "canonical": 112, "canonical_mask": 224, "samples": 2, "box": 7, "mask": 14, **head},
     }
 
 

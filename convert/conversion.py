@@ -29,7 +29,7 @@ ASTRONAUT = Path(pictures.__file__).parent / "data" / "astronaut.jpg"
 class Conversion:
     """One checkpoint at one input size on its way to bundles.
 
-    >>> with Conversion("person_v2.safetensors", 320, 320) as conversion:
+    >>> with Conversion("person_v3.safetensors", 320, 320) as conversion:
     ...     conversion.to_int8("pictures/")
     ...     conversion.write("person-320.edgemask")
 
@@ -69,7 +69,7 @@ class Conversion:
         for rgb in choose(source or ASTRONAUT.parent, 4):
             trunk = model.engines["trunk"](letterbox(rgb, model.width, model.height, model.pad)[0][None])
             proposals = model.proposals(trunk)
-            batches = {stage: nchw(model.pool(trunk, proposals, model.roi[stage])) for stage in self.names[1:]}
+            batches = {stage: nchw(model.pool(trunk, proposals, stage)) for stage in self.names[1:]}
             batches["trunk"] = next(stage_inputs(model, "trunk", [rgb]))
             for stage in self.exported:
                 worst[stage.name] = max(worst[stage.name], check_stage(stage, batches[stage.name]))

@@ -23,8 +23,9 @@ from edgemask.errors import ConversionError
 
 OPSET = 17
 LEVELS = range(len(STRIDES))
-# Float sums in another order: 1e-4 of the largest value is far below what int8 can see.
-TOLERANCE = 1e-4
+# Float sums in another order: trained networks differ by up to 1.5e-4 of the largest value on some pictures, both as far from
+# float64. An eighth of int8's step is still below what int8 can see.
+TOLERANCE = 5e-4
 
 
 class Trunk(nn.Module):

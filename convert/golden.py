@@ -22,6 +22,7 @@ from edgemask.convert.train.roi import roi_align
 from edgemask.files import replacing
 from edgemask.letterbox import letterbox
 from edgemask.proposals import anchors
+from edgemask.roi_align import canonical
 
 SIDE, SCORE = 320, 0.05
 OF_BOX, OF_MASK = 8, 4  # RoIs whose features are written down
@@ -39,22 +40,23 @@ def golden(checkpoint) -> dict[str, np.ndarray]:
     deltas = [one.permute(0, 2, 3, 1).reshape(1, -1, 4) for one in deltas]
     pairs = zip(layout["strides"], layout["sizes"], strict=True)
     reference = [torch.from_numpy(anchors(SIDE, SIDE, *pair, layout["ratios"])) for pair in pairs]
-    found = {"image": image}
+    found = {"image": image, "canonical": np.array([canonical(roi, "box"), canonical(roi, "mask")])}
     for index, (level, score, delta, boxes) in enumerate(zip(levels, objectness, deltas, reference, strict=True)):
         found |= {f"p{index + 3}": level, f"objectness_{index}": score[0], f"deltas_{index}": delta[0], f"anchors_{index}": boxes}
     size = SIDE, SIDE
     (proposals,) = propose(reference, objectness, deltas, size, limits, coder["rpn"], coder["clamp"], limits["keep"])
 
-    def pooled(boxes, side):
-        return roi_align(levels[:3], boxes, torch.zeros(len(boxes), dtype=torch.long), SIDE, side, roi["canonical"])
+    def pooled(boxes, stage):
+        picture = torch.zeros(len(boxes), dtype=torch.long)
+        return roi_align(levels[:3], boxes, picture, SIDE, roi[stage], canonical(roi, stage))
 
-    rois = pooled(proposals, roi["box"])
+    rois = pooled(proposals, "box")
     scores, moves = network.box(rois)
     boxes = decode(proposals, moves, coder["box"], coder["clamp"]).clamp(0, SIDE)
     best, order = scores.softmax(1)[:, 1].sort(descending=True)
     boxes = boxes[order]
     kept = (best >= SCORE) & ~suppressed(boxes[None], family["detections"]["nms"])[0]
-    people = pooled(boxes[kept][:OF_MASK], roi["mask"])
+    people = pooled(boxes[kept][:OF_MASK], "mask")
     found |= {"proposals": proposals, "roi7": rois[:OF_BOX], "box_scores": scores, "box_deltas": moves, "boxes": boxes[kept],
               "scores": best[kept], "roi14": people, "mask_logits": network.mask(people)}  # fmt: skip
     if network.dense is not None:

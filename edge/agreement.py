@@ -25,7 +25,7 @@ def agreement(exact: Model, quantised: dict[str, Model], pictures) -> dict[str, 
         _compare(sums, exact, trunk, {name: (one, one.engines["trunk"](image[None])) for name, one in quantised.items()})
         proposals = exact.proposals(trunk)[:ROIS]
         for stage in list(exact.engines)[1:] if len(proposals) else ():
-            rois = exact.pool(trunk, proposals, exact.roi[stage])
+            rois = exact.pool(trunk, proposals, stage)
             results = {name: (one, one.engines[stage](_raw(one, stage, rois))) for name, one in quantised.items()}
             _compare(sums, exact, exact.engines[stage](rois), results)
     return {output: _summary(found, list(quantised)) for output, found in sums.items()}

@@ -92,6 +92,8 @@ def check(manifest):
                     raise ValueError(f"gives tensor {tensor['name']} of {stage} a scale or zero point that is none")
     for section in OPTIONAL.keys() & manifest.keys():
         _check(manifest[section], OPTIONAL[section], f".{section}")
+    if "canonical_mask" in manifest["roi"]:
+        _check(manifest["roi"]["canonical_mask"], positive, ".roi.canonical_mask")
     if DENSE in manifest["stages"]:
         _check(manifest["roi"].get(DENSE), whole, f".roi.{DENSE}")
     for engine in complete(manifest):

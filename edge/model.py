@@ -14,7 +14,7 @@ from edgemask.letterbox import letterbox
 from edgemask.manifest import DENSE
 from edgemask.parts import COUNT
 from edgemask.proposals import Proposer
-from edgemask.roi_align import roi_align
+from edgemask.roi_align import canonical, roi_align
 
 
 class Model:
@@ -86,7 +86,7 @@ class Model:
         """
         if not len(proposals):
             return np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int64)
-        raw = self.engines["box"](self.pool(trunk, proposals, self.roi["box"]))
+        raw = self.engines["box"](self.pool(trunk, proposals, "box"))
         probabilities = softmax(self.dequantise(raw, "box_scores"))[:, 1:]
         deltas = self.dequantise(raw, "box_deltas")
         refined = boxes.decode(proposals, deltas, self.coder["box"], self.coder["clamp"])
@@ -101,7 +101,7 @@ class Model:
         """Mask probabilities over each box, float32 [N, 28, 28]; the mask head runs only when there are boxes."""
         if not len(found):
             return np.empty((0, 2 * self.roi["mask"], 2 * self.roi["mask"]), np.float32)
-        raw = self.engines["mask"](self.pool(trunk, found, self.roi["mask"]))["mask_logits"]
+        raw = self.engines["mask"](self.pool(trunk, found, "mask"))["mask_logits"]
         chosen = np.take_along_axis(raw, class_ids[:, None, None, None], axis=3)[..., 0]
         return 1 / (1 + np.exp(-self.tensors["mask_logits"].dequantise(chosen)))
 
@@ -111,15 +111,15 @@ class Model:
         side = 2 * self.roi[DENSE]
         if not len(found):
             return np.empty((0, side, side, COUNT + 1), np.float32), np.empty((0, side, side, 2, COUNT), np.uint8)
-        raw = self.engines[DENSE](self.pool(trunk, found, self.roi[DENSE]))
+        raw = self.engines[DENSE](self.pool(trunk, found, DENSE))
         uv = np.stack([self.dequantise(raw, name) for name in ("dense_u", "dense_v")], axis=3)
         return raw["dense_parts"], np.rint(255 * np.clip(uv, 0, 1)).astype(np.uint8)
 
-    def pool(self, trunk: dict, rois: np.ndarray, pooled: int) -> np.ndarray:
-        """RoIAligned features [N, pooled, pooled, C] of boxes in input pixels."""
+    def pool(self, trunk: dict, rois: np.ndarray, stage: str) -> np.ndarray:
+        """RoIAligned features [N, S, S, C] of boxes in input pixels, as a stage ("box", "mask", "dense") takes them."""
         levels = [trunk[name] for name in self.roi["levels"]]
         size = self.width, self.height
-        return roi_align(levels, rois, size, pooled, self.roi["samples"], self.roi["canonical"])
+        return roi_align(levels, rois, size, self.roi[stage], self.roi["samples"], canonical(self.roi, stage))
 
     def dequantise(self, outputs: dict, name: str) -> np.ndarray:
         """One output by name, as float32."""

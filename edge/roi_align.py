@@ -15,6 +15,15 @@ def assign_levels(boxes: np.ndarray, canonical: float, count: int) -> np.ndarray
     return np.clip(level, 0, count - 1).astype(np.int64)
 
 
+def canonical(roi: dict, stage: str) -> float:
+    """A manifest's canonical size for a stage's RoIs.
+
+    Mask and dense head pool to more cells than the box head and so read finer levels; a bundle that names no size for
+    them was trained with the box head's.
+    """
+    return roi["canonical"] if stage == "box" else roi.get("canonical_mask", roi["canonical"])
+
+
 def roi_align(levels, boxes: np.ndarray, input_size, pooled: int, samples: int, canonical: float) -> np.ndarray:
     """Features of each box, pooled to [N, pooled, pooled, C] in the levels' own dtype.
 

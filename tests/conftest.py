@@ -44,12 +44,12 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def checkpoint() -> Path:
-    return MODELS / "person_v2.safetensors"
+    return MODELS / "person_v3.safetensors"
 
 
-@pytest.fixture(scope="session", params=["person_v1", "person_v2"])
+@pytest.fixture(scope="session", params=["person_v1", "person_v3"])
 def golden(request):
-    """Of the code that trained trunk, box and mask, and of this package's, with the dense head."""
+    """Of the code that trained person_v1, and of this package's, with the dense head."""
     return np.load(MODELS / f"{request.param}.golden.npz")
 
 

@@ -19,7 +19,7 @@ def inputs(model: Model, rgb: np.ndarray) -> dict[str, np.ndarray]:
     proposals = model.proposals(trunk)
     boxes, _, _ = model.detect(trunk, proposals, (rgb.shape[1] * ratio, rgb.shape[0] * ratio))
     box, *others = list(model.engines)[1:]
-    pooled = {stage: model.pool(trunk, rois, model.roi[stage]) for stage, rois in ((box, proposals), *((one, boxes) for one in others))}
+    pooled = {stage: model.pool(trunk, rois, stage) for stage, rois in ((box, proposals), *((one, boxes) for one in others))}
     return {"trunk": image[None], **pooled}
 
 

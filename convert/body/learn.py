@@ -100,7 +100,7 @@ def train(head, sources: list[Source], epochs: int, seed: int):
 
 
 def judge(head, samples: Samples) -> dict:
-    """Of exactly labelled samples: mean IoU of the parts, mean |ΔU| and |ΔV| where the part is right, and GPS (convert.body.gps)."""
+    """Of exactly labelled samples: mean IoU of the parts, mean |ΔU| and |ΔV| where the part is right, GPS (convert.body.gps)."""
     import torch
 
     from edgemask.convert.body.gps import similarity

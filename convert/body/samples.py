@@ -183,7 +183,9 @@ class LabelSet:
     def __init__(self, path, weak: bool = False):
         content, self.path, self.weak = coco.read(path), Path(path), weak
         self.folder, self.people = coco.picture_folder(path), {}
-        for one in content.get("annotations") or []:
+        for index, one in enumerate(content.get("annotations") or []):
+            if missing := [key for key in ("image_id", "bbox") if key not in one]:
+                raise DatasetError(f"{path}: annotations[{index}] has no {missing[0]}")
             pointed = one.get("num_keypoints") or not weak
             if one.get("segmentation") is not None and not one.get("iscrowd") and pointed:
                 self.people.setdefault(one["image_id"], []).append(one)
@@ -222,7 +224,7 @@ def collect(model, labels: LabelSet, views: int, seed: int = 0) -> Samples:
             random = np.random.default_rng([seed, image["id"], number])
             rgb, boxes, *known = picture.look(size, model.pad, 2 * side, random)
             if len(boxes):
-                found.append((model.pool(model.engines["trunk"](rgb[None]), boxes, side), *known))
+                found.append((model.pool(model.engines["trunk"](rgb[None]), boxes, "mask"), *known))
     if not found:
         raise DatasetError(f"{labels.path} has nobody large enough to learn from")
     kinds = (np.float16, np.uint32, np.float16, np.float16)

@@ -15,9 +15,9 @@ from edgemask import pictures, rle
 from edgemask.command import exit_code
 from edgemask.errors import DatasetError, OptionError, OutputError
 from edgemask.files import replacing
+from edgemask.painting import COLOURS
 
 CELL, ACROSS = 168, 4  # Pixels a person's panel is wide and high; people in a row of the sheet.
-COLOURS = cv2.applyColorMap((np.arange(25) * 67 % 256).astype(np.uint8)[:, None], cv2.COLORMAP_HSV)[:, 0, ::-1]
 
 
 def panels(rgb: np.ndarray, iuv: np.ndarray, mask: np.ndarray, box) -> np.ndarray:
@@ -27,7 +27,7 @@ def panels(rgb: np.ndarray, iuv: np.ndarray, mask: np.ndarray, box) -> np.ndarra
     left, top = int(x + width / 2 - side / 2), int(y + height / 2 - side / 2)
     part, labelled = iuv[..., 0], (iuv[..., 0] > 0) & mask
     shown = [rgb]
-    for values in (COLOURS[part % 25], *(cv2.applyColorMap(iuv[..., one], cv2.COLORMAP_JET)[..., ::-1] for one in (1, 2))):
+    for values in (COLOURS[part % len(COLOURS)], *(cv2.applyColorMap(iuv[..., one], cv2.COLORMAP_JET)[..., ::-1] for one in (1, 2))):
         shown.append(np.where(labelled[..., None], 0.25 * rgb + 0.75 * values, 0.4 * rgb).astype(np.uint8))
     return np.hstack([_cut(one, left, top, side) for one in shown])
 

@@ -34,7 +34,7 @@ def train(options) -> int:
             raise DatasetError(f"{path} has no category {absent[0]!r}")
     pictures, note = read_pictures(recipe.train, classes, options.leave_out)
     bodies = [LabelSet(path) for path in recipe.dense] + [LabelSet(path, weak=True) for path in recipe.weak]
-    network, taken = starting_network(recipe.start, len(classes), recipe.seed, dense=bool(bodies))
+    network, taken = starting_network(recipe.start, len(classes), recipe.seed, dense=bool(bodies), keep=recipe.heads)
     here = place(options.device, os.environ)
     for name in ("batch", "bodies"):
         if getattr(recipe, name) % here.world:

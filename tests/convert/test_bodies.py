@@ -83,6 +83,15 @@ def test_a_set_without_maps_says_so(people):
         LabelSet(people, weak=True)
 
 
+@pytest.mark.parametrize("key", ["image_id", "bbox"])
+def test_an_annotation_that_lacks_something_is_named(people, key):
+    content = json.loads(people.read_text())
+    del content["annotations"][3][key]
+    people.write_text(json.dumps(content))
+    with pytest.raises(DatasetError, match=rf"annotations\[3\] has no {key}"):
+        LabelSet(people)
+
+
 def test_a_set_without_a_labelled_pixel_says_so(people):
     for path in (people.parent / "iuv").iterdir():
         cv2.imwrite(str(path), np.zeros((SIDE, SIDE, 3), np.uint8))

@@ -131,6 +131,14 @@ def test_masks_seen_through_boxes():
     assert seen[:, :14].all() and not seen[:, 14:].any()
 
 
+def test_dice_is_the_share_that_two_masks_do_not_share():
+    goal = torch.zeros(2, 8, 8)
+    goal[:, :4] = 1
+    exact, other = torch.where(goal > 0, 20.0, -20.0), torch.full_like(goal, 20.0)
+    assert losses.dice(exact, goal) == pytest.approx(0, abs=1e-6)
+    assert losses.dice(other, goal) == pytest.approx(1 - (2 * 32 + 1) / (64 + 32 + 1), abs=1e-6)
+
+
 def test_labels_move_with_the_picture(fruit):
     pictures, _ = read_pictures([fruit / "train.json"], ("apple", "banana"))
     recipe = Recipe((), fruit / "val.json", colour=0.0, input=SIZE)
@@ -271,6 +279,15 @@ def test_a_folder_of_another_run_is_left_alone(fruit, recipe, capsys):
     before = (out / "last.pt").read_bytes()
     assert main(["train", str(recipe("mine", iterations=3)), "--workers", "0", "--out", str(out)]) == 2
     assert "another recipe" in capsys.readouterr().err and (out / "last.pt").read_bytes() == before
+
+
+def test_heads_alone_leave_the_trunk_and_the_body_head_as_they_are(fruit, recipe, checkpoint):
+    out = fruit / "heads"
+    assert main(["train", str(recipe("heads", iterations=2, heads="true")), "--workers", "0", "--out", str(out)]) == 0
+    before, after = load_file(checkpoint), load_file(out / "best.safetensors")
+    assert set(after) == set(before)
+    moved = {key.split(".")[0] for key in after if after[key].shape != before[key].shape or not torch.equal(after[key], before[key])}
+    assert moved == {"box", "mask"}
 
 
 @pytest.mark.train

@@ -104,6 +104,7 @@ ATTACKS = {
     "too many ratios": (in_section("anchors", "ratios", [1, 2, 3, 4]), "shape"),
     "too few weights": (in_section("box_coder", "rpn", [1, 1]), "box_coder.rpn"),
     "other RoI": (in_section("roi", "box", 8), "shape"),
+    "RoIs of no size": (in_section("roi", "canonical_mask", 0), "canonical_mask"),
     "no such level": (in_section("roi", "levels", ["p3", "objectness_0"]), "shape"),
     "classes the network has not": (more_classes, "shape"),
     "no kernels": (no_kernels, "kernels"),

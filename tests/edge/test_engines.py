@@ -49,7 +49,7 @@ def test_every_stage_gives_the_same_bits_in_both_engines(astronaut):
         rois = onnx.proposals(trunk)
         np.testing.assert_array_equal(rois, tflite.proposals(other))
         for stage in ("box", "mask"):
-            pooled = [model.pool(levels, rois, model.roi[stage]) for model, levels in ((onnx, trunk), (tflite, other))]
+            pooled = [model.pool(levels, rois, stage) for model, levels in ((onnx, trunk), (tflite, other))]
             np.testing.assert_array_equal(pooled[0], unsigned(pooled[1]))
             result, same = onnx.engines[stage](pooled[0]), tflite.engines[stage](pooled[1])
             for name, value in result.items():

@@ -1,8 +1,10 @@
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from edgemask import rle
+from edgemask import failures, pictures, rle
 from edgemask.cli import main
 from edgemask.errors import DatasetError
 from edgemask.evaluate import difference, evaluate
@@ -43,6 +45,36 @@ def test_half_the_mask_costs_what_it_should(model, astronaut_set):
     astronaut_set.write_text(json.dumps(content))
     result = evaluate(model, astronaut_set).summary
     assert result["box"]["AP"] == 100 and result["mask"]["AP75"] == 0 and result["mask"]["AP"] < 40
+
+
+def test_masks_are_ranked_by_how_sure_they_are(model, astronaut, astronaut_set, monkeypatch):
+    """A wrong detection first by its score, last by its mask's."""
+    right = model(astronaut)[:1]
+    wrong = replace(right, boxes=right.boxes / 4, grids=np.full_like(right.grids, 0.5))
+    found = (replace(each, scores=np.float32([score])) for each, score in ((wrong, 0.9), (right, 0.8)))
+    names = ("boxes", "scores", "class_ids", "grids")
+    both = replace(right, **dict(zip(names, map(np.concatenate, zip(*([getattr(one, name) for name in names] for one in found))))))
+    monkeypatch.setattr(type(model), "__call__", lambda *_: both)
+    result = evaluate(model, astronaut_set).summary
+    assert result["box"]["AP"] == pytest.approx(50, abs=1) and result["mask"]["AP"] == 100
+
+
+def test_the_pictures_with_most_faults_are_drawn(model, astronaut, astronaut_set, tmp_path, capsys):
+    content, sheet = json.loads(astronaut_set.read_text()), tmp_path / "worst.jpg"
+    arguments = ["evaluate", str(model.bundle.path), "--coco", str(astronaut_set), "--worst", str(sheet)]
+    assert main(arguments) == 0 and pictures.read(sheet).max() < 30  # nothing is wrong
+    corner = np.zeros((512, 512), bool)
+    corner[400:480, 20:120] = True
+    other = {**content["annotations"][0], "id": 2, "segmentation": rle.encode(corner, (512, 512)), "bbox": [20, 400, 100, 80]}
+    astronaut_set.write_text(json.dumps({**content, "annotations": [other]}))
+    (found,) = failures.faults(evaluate(model, astronaut_set))
+    assert len(found.missed) == 1 and found.false == (model(astronaut).mask_scores >= 0.5).sum()
+    assert main(arguments) == 0
+    drawn = pictures.read(sheet)
+    assert drawn.shape == (344, 1280, 3)
+    outline = drawn[round(440 * 320 / 512), round(20 * 320 / 512) - 2 : round(20 * 320 / 512) + 3]
+    assert outline.min(axis=1).max() > 200
+    assert main([*arguments, "--dense"]) == 2 and "--worst" in capsys.readouterr().err
 
 
 def without(content, section, key):
@@ -105,17 +137,17 @@ def test_float_without_its_bundle_says_how_to_make_it(model, astronaut_set, tmp_
 
 
 def test_accuracy_on_real_people_float_and_both_engines_side_by_side(converted, shared, capsys):
-    """person_v2.md says 20.9 mask AP for float at 320 letterbox."""
+    """person_v3.md says 24.6 mask AP for float at 320 letterbox."""
     person = shared / "data" / "person"
     arguments = ["--coco", str(person / "val.json"), "--images", str(person / "val"), "--float", "--engine", "all"]
     assert main(["evaluate", str(converted[0]), *arguments, "--json", "--bound", "0.3"]) == 0
     found = json.loads(capsys.readouterr().out)
     exact, onnx, tflite = found["results"].values()
     assert [one["engine"] for one in (exact, onnx, tflite)] == ["onnx", "onnx", "tflite"]
-    assert exact["pictures"] == 192 and exact["mask"]["AP"] == pytest.approx(20.9, abs=0.3)
+    assert exact["pictures"] == 192 and exact["mask"]["AP"] == pytest.approx(24.6, abs=0.3)
     for kind in ("box", "mask"):
         assert onnx[kind] == tflite[kind]
-        assert onnx[kind]["AP"] >= exact[kind]["AP"] - 0.3
+        assert onnx[kind]["AP"] >= exact[kind]["AP"] - 0.6
     for gap in found["differences"]:
         assert gap["low"] <= gap["difference"] <= gap["high"]
         whole = found["results"][gap["one"]][gap["kind"]]["AP"] - found["results"][gap["other"]][gap["kind"]]["AP"]

@@ -2,7 +2,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from edgemask.roi_align import assign_levels, roi_align
+from edgemask.roi_align import assign_levels, canonical, roi_align
 
 
 def reference(features, boxes, pooled, scale):
@@ -45,6 +45,13 @@ def test_float_levels_agree_with_onnxruntime(scene, pooled):
     for index, level in enumerate(levels):
         want = reference(level, boxes[assigned == index], pooled, level.shape[2] / 320)
         np.testing.assert_allclose(got[assigned == index], want, atol=1e-4)
+
+
+def test_a_mask_reads_a_finer_level_where_the_bundle_says_so():
+    boxes, older = np.array([[0, 0, 150, 150]], np.float32), {"canonical": 112}
+    newer = {**older, "canonical_mask": 224}
+    assert [assign_levels(boxes, canonical(roi, "box"), 3)[0] for roi in (older, newer)] == [1, 1]
+    assert [assign_levels(boxes, canonical(roi, stage), 3)[0] for roi in (older, newer) for stage in ("mask", "dense")] == [1, 1, 0, 0]
 
 
 def test_quantised_levels_give_the_float_answer_but_for_a_rounding_and_a_moved_point(scene):
