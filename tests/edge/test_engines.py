@@ -92,7 +92,7 @@ def test_tflite_runtime_runs_the_model_and_says_what_it_costs(astronaut):
 def test_a_head_takes_any_batch(astronaut):
     model = edgemask.load(threads=1)
     trunk = model.engines["trunk"](letterbox(astronaut, 320, 320, 127)[0][None])
-    rois = model.pool(trunk, model.proposals(trunk)[:9], 7)
+    rois = model.pool(trunk, model.proposals(trunk)[:9], "box")
     whole = model.engines["box"](rois)["box_scores"]
     for start, stop in ((0, 1), (1, 9), (4, 6), (0, 9)):
         np.testing.assert_array_equal(model.engines["box"](rois[start:stop])["box_scores"], whole[start:stop])

@@ -39,7 +39,7 @@ def test_a_picture(tmp_path, astronaut_path):
     assert record["size"] == [512, 512] and record["age_ms"] is record["capture_age_ms"] is None and record["dropped"] == 0
     assert datetime.fromisoformat(record["time"]).tzinfo and record["time"].endswith("Z")
     best = record["detections"][0]
-    assert set(best) == {"bbox", "category_id", "category", "score", "track_id", "segmentation"}
+    assert set(best) == {"bbox", "category_id", "category", "score", "mask_score", "track_id", "segmentation"}
     assert best["score"] > 0.9 and all(0.5 <= one["score"] <= 1 for one in record["detections"])
     semantic = cv2.imread(str(tmp_path / "seen" / "astronaut.semantic.png"), cv2.IMREAD_UNCHANGED)
     union = np.any([coco_mask.decode(one["segmentation"]) for one in record["detections"]], axis=0)
