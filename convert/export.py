@@ -23,9 +23,7 @@ from edgemask.errors import ConversionError
 
 OPSET = 17
 LEVELS = range(len(STRIDES))
-# Float sums in another order: person_v3's trunk differs by 1.3e-4 of the largest value where older weights stayed below 1e-4.
-# An eighth of int8's step is still below what int8 can see.
-TOLERANCE = 5e-4
+TOLERANCE = 1e-4
 
 
 class Trunk(nn.Module):
@@ -124,11 +122,13 @@ def fold_batch_norm(module: nn.Module) -> nn.Module:
 
 
 def check_stage(stage: Stage, batch: np.ndarray) -> float:
-    """Worst difference between ONNX Runtime and torch on an input [N, C, H, W] float32, relative to each
+    """Worst difference of ONNX Runtime from torch in float64 on an input [N, C, H, W] float32, relative to each
     output's largest value; raises ConversionError above TOLERANCE."""
+    # Against float32, torch's own rounding would count as well, which is the larger of the two.
+    exact = copy.deepcopy(stage.reference).double()
     session = onnxruntime.InferenceSession(stage.model.SerializeToString(), providers=["CPUExecutionProvider"])
     with torch.inference_mode():
-        expected = stage.reference(torch.from_numpy(batch))
+        expected = exact(torch.from_numpy(batch).double())
     expected = expected if isinstance(expected, tuple) else (expected,)
     results = session.run(None, {session.get_inputs()[0].name: batch})
     worst = 0.0
