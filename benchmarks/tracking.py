@@ -103,29 +103,42 @@ def on_scene(name: str) -> dict:
 
 
 def on_clip(path: Path, every: int = 1) -> dict:
-    """The figures of a clip whose people come one by one, of which every so many frames are looked at. The person is
-    the instance that keeps their id, else the largest (they may be boxed twice)."""
+    """The figures of a clip whose people come one by one, of which every so many frames are looked at.
+
+    What is found while nobody is in sight is furniture, wherever it is found again. The person is the instance that
+    keeps their id, else the largest (they may be boxed twice). false: share of the frames without anybody in which
+    somebody is found; other_ids: what furniture and second boxes were called.
+    """
     try:
         people = CLIPS.get(hashlib.sha256(Path(path).read_bytes()).hexdigest())
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}") from error
     if people is None:
         raise SourceError(f"{path} is none of the clips whose people were counted")
-    model, tracker, seen, extra = edgemask.load(), Tracker(), {}, set()
+    model, tracker, looks = edgemask.load(), Tracker(), []
     with open_camera(path) as camera:
         for frame in progress(camera, "frames"):
-            if frame.number % every:
-                continue
-            found = tracker(frame, model(frame.rgb)).above(0.5)
-            ids = [int(found.track_ids[row]) for row in np.argsort(-boxes.area(found.boxes))]
-            person = next((i for i, (first, last) in enumerate(people) if first <= frame.number <= last), None)
-            if person is not None:
-                so_far = seen.setdefault(person, [])
-                before = next((id for id in reversed(so_far) if id), 0)
-                so_far.append(ids.pop(ids.index(before) if before in ids else 0) if ids else 0)
-            extra |= set(ids) - {0}
-    result = count(seen)
-    return {**result, "other_ids": len(extra - {id for ids in seen.values() for id in ids})}
+            if frame.number % every == 0:
+                who = next((i for i, (first, last) in enumerate(people) if first <= frame.number <= last), None)
+                looks.append((who, tracker(frame, model(frame.rgb)).above(0.5)))
+    return _judged(looks)
+
+
+def _judged(looks):
+    """The figures of (who is in sight, or None; what was found), a pair for each frame."""
+    nobody = [found.boxes for who, found in looks if who is None]
+    furniture, seen, called = np.concatenate([np.empty((0, 4)), *nobody]), {}, set()
+    for who, found in looks:
+        called |= set(found.track_ids.tolist()) - {0}
+        if who is not None:
+            largest = np.argsort(-boxes.area(found.boxes))
+            real = [row for row in largest if not (boxes.iou(found.boxes[row], furniture) > 0.5).any()]
+            ids = found.track_ids[real].tolist()
+            before = next((id for id in reversed(seen.setdefault(who, [])) if id), 0)
+            seen[who].append(before if before in ids else next(iter(ids), 0))
+    others = called - {id for ids in seen.values() for id in ids}
+    false = sum(len(found) > 0 for found in nobody) / max(1, len(nobody))
+    return {**count(seen), "other_ids": len(others), "false": false}
 
 
 def main():
@@ -141,10 +154,11 @@ def main():
     if options.json:
         print(json.dumps(rows))
         return
-    print(f"{'':20} people  tracked  ids  switches  fragmentations  other ids")
+    print(f"{'':20} people  tracked  ids  switches  fragmentations  other ids  false")
     for name, row in rows.items():
-        figures = (row["people"], row["tracked"], row["ids"], row["switches"], row["fragmentations"], row.get("other_ids", 0))
-        print("{:20} {:6} {:8} {:4} {:9} {:15} {:10}".format(name, *figures))
+        figures = [row[key] for key in ("people", "tracked", "ids", "switches", "fragmentations")]
+        clip = "{:10} {:6.0%}".format(row["other_ids"], row["false"]) if "false" in row else ""
+        print("{:20} {:6} {:8} {:4} {:9} {:15}".format(name, *figures), clip)
 
 
 if __name__ == "__main__":

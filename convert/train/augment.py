@@ -14,6 +14,7 @@ from edgemask.letterbox import content_size
 PAD = describe((), 64, 64)["input"]["pad"]
 SMALLEST = 3.0  # pixels of a side: smaller objects are not worth a guess
 PASTED = 3
+LARGER, TRIES = 3.0, 20  # a window without objects: how much larger it is shown, and how often one is looked for
 
 
 @dataclass
@@ -30,24 +31,24 @@ class Sample:
 
 
 def sample(picture: Picture, recipe: Recipe, random: np.random.Generator, donor: Picture | None = None) -> Sample:
-    """A random view of a picture; donor: one whose masked instances are pasted in."""
-    found = _view(picture, recipe, random)
-    if donor is not None:
-        _paste(found, _view(donor, recipe, random), random)
+    """A random view of a picture, or of what is between its objects; donor: one whose masked instances are pasted in."""
+    empty = _between(picture, recipe, random) if recipe.empty and random.random() < recipe.empty else None
+    found = _view(picture, recipe.input, *(empty or _matrix(picture, recipe, random)))
+    if donor is not None and not empty:
+        _paste(found, _view(donor, recipe.input, *_matrix(donor, recipe, random)), random)
     found.rgb = recolour(found.rgb, recipe.colour, random)
     return found
 
 
-def _view(picture, recipe, random) -> Sample:
+def _view(picture, size, matrix, factors) -> Sample:
     rgb = pictures.read(picture.path)
     if rgb.shape[1::-1] != (picture.width, picture.height):  # labels are in the json's pixels
         rgb = cv2.resize(rgb, (picture.width, picture.height), interpolation=cv2.INTER_AREA)
-    matrix, factors = _matrix(picture, recipe, random)
     small = cv2.resize(rgb, None, fx=factors[0], fy=factors[1], interpolation=cv2.INTER_AREA) if max(factors) < 1 else rgb
     shrunk = np.diag([picture.width / small.shape[1], picture.height / small.shape[0]])
     direct = np.hstack([matrix[:, :2] @ shrunk, matrix[:, 2:]])
-    view = cv2.warpAffine(small, direct, recipe.input, flags=cv2.INTER_LINEAR, borderValue=(PAD, PAD, PAD))
-    return _labels(picture, view, matrix, recipe.input)
+    view = cv2.warpAffine(small, direct, size, flags=cv2.INTER_LINEAR, borderValue=(PAD, PAD, PAD))
+    return _labels(picture, view, matrix, size)
 
 
 def _labels(picture, view, matrix, size):
@@ -96,6 +97,19 @@ def _matrix(picture, recipe, random):
         content / 2 + random.random(2) * (random.random() < 0.7) * np.maximum(size - content, 0),
     )
     return np.hstack([linear, (offset - centre)[:, None]]), factors
+
+
+def _between(picture, recipe, random):
+    """As `_matrix`, of a window that shows none of the objects, up to three times as large; None where none was found."""
+    whole = np.array([picture.width, picture.height], float)
+    boxes = np.array([one.box for one in picture.instances]).reshape(-1, 4)
+    fit = content_size((picture.width, picture.height), recipe.input)[0] / picture.width
+    for scale in fit * np.exp(random.uniform(0, np.log(LARGER), TRIES)):
+        extent = np.minimum(recipe.input / scale, whole)
+        corner = random.random(2) * (whole - extent)
+        if not np.all((boxes[:, :2] < corner + extent) & (boxes[:, 2:] > corner), axis=1).any():
+            return np.hstack([scale * np.eye(2), -scale * corner[:, None]]), np.array([scale, scale])
+    return None
 
 
 def _crop(picture, recipe, random, linear, centre, content, size):

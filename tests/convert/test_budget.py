@@ -14,18 +14,20 @@ from edgemask.calibration.calibrate import Technique  # noqa: E402
 from edgemask.cli import main  # noqa: E402
 from edgemask.convert.conversion import Conversion  # noqa: E402
 from edgemask.engines.litert import LiteRtEngine  # noqa: E402
+from edgemask.evaluate import evaluate  # noqa: E402
 from edgemask.manifest import STAGES  # noqa: E402
 
 pytestmark = pytest.mark.calibration
+BUDGET = 18.0  # points: the shipped bundle loses 11 against float's own findings, one calibrated on blurred pictures 27
 
 
-def own_truth(path, pictures):
+def own_truth(path, pictures, score=0.0):
     """A COCO file whose truth is what the float model finds, so that its AP is near 100 and any drop is int8's."""
     model = edgemask.load(path, threads=1)
     content = {"images": [], "annotations": [], "categories": []}
     content["categories"] = [{"id": index + 1, "name": name} for index, name in enumerate(model.bundle.classes)]
-    for image_id, picture in enumerate(sorted(pictures.iterdir())[:2]):
-        found = model(cv2.imread(str(picture))[..., ::-1])
+    for image_id, picture in enumerate(pictures):
+        found = model(cv2.imread(str(picture))[..., ::-1]).above(score)
         size = {"width": found.size[0], "height": found.size[1]}
         content["images"].append({"id": image_id, "file_name": str(picture), **size})
         for record, mask in zip(found.coco(), found.masks(), strict=True):
@@ -40,7 +42,7 @@ def own_truth(path, pictures):
 def budget(three_classes, tmp_path_factory):
     """(The arguments that convert the K = 3 model and measure it on its own float truth, a folder)."""
     folder, out = three_classes[0].parent, tmp_path_factory.mktemp("budget")
-    (out / "val.json").write_text(json.dumps(own_truth(three_classes[1], folder / "set")))
+    (out / "val.json").write_text(json.dumps(own_truth(three_classes[1], sorted((folder / "set").iterdir())[:2])))
     arguments = ["convert", str(folder / "three.safetensors"), "--calibration", str(folder / "set"), "--input", "320x192"]
     return [*arguments, "--val", str(out / "val.json")], out
 
@@ -83,23 +85,21 @@ def test_last_layers_in_float_are_so_in_both_engines(three_classes, astronaut):
     np.testing.assert_allclose(one.grids[0], other.grids[0], atol=1e-3)
 
 
-def test_a_set_unlike_the_world_fails_the_budget_and_writes_nothing(checkpoint, shared, tmp_path, capsys):
-    """Calibrated on pictures in which nothing has an edge; an eighth of val measures it."""
-    person = shared / "data" / "person"
-    truth = json.loads((person / "val.json").read_text())
-    images = truth["images"][:24]
-    ids = {image["id"] for image in images}
-    few = {**truth, "images": [{**image, "file_name": str(person / "val" / image["file_name"])} for image in images],
-           "annotations": [one for one in truth["annotations"] if one["image_id"] in ids]}  # fmt: skip
-    (tmp_path / "few.json").write_text(json.dumps(few))
-    (tmp_path / "blurred").mkdir()
+def test_a_set_unlike_the_world_fails_the_budget_and_writes_nothing(checkpoint, converted, shared, tmp_path, capsys):
+    """Calibrated on pictures in which nothing has an edge; the shipped bundle keeps the same budget."""
+    person, few, blurred = shared / "data" / "person", tmp_path / "few.json", tmp_path / "blurred"
+    few.write_text(json.dumps(own_truth(converted[1], sorted((person / "val").iterdir())[:24], 0.3)))
+    blurred.mkdir()
     for image in json.loads((person / "train.json").read_text())["images"][::500]:
         picture = cv2.imread(str(person / "train" / image["file_name"]))
-        cv2.imwrite(str(tmp_path / "blurred" / image["file_name"]), cv2.GaussianBlur(picture, (0, 0), len(picture) / 20))
-    out, arguments = tmp_path / "x.edgemask", ["--calibration", str(tmp_path / "blurred"), "--val", str(tmp_path / "few.json")]
-    assert main(["convert", str(checkpoint), *arguments, "--max-drop", "0.3", "-o", str(out)]) == 1
+        cv2.imwrite(str(blurred / image["file_name"]), cv2.GaussianBlur(picture, (0, 0), len(picture) / 20))
+    shipped = evaluate(edgemask.load(converted[0]), few).summary
+    assert min(shipped[kind]["AP"] for kind in ("box", "mask")) > 100 - BUDGET
+    out, arguments = tmp_path / "x.edgemask", ["--calibration", str(blurred), "--val", str(few)]
+    capsys.readouterr()
+    assert main(["convert", str(checkpoint), *arguments, "--max-drop", str(BUDGET), "-o", str(out)]) == 1
     said = capsys.readouterr().err
-    assert "more than --max-drop 0.3" in said and "best reached" in said and not out.exists()
+    assert f"more than --max-drop {BUDGET}" in said and "best reached" in said and not out.exists()
 
 
 def test_a_wide_budget_keeps_all_in_int8_and_the_report_says_what_each_step_cost(budget):

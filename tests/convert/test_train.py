@@ -20,7 +20,7 @@ from edgemask.cli import main  # noqa: E402
 from edgemask.convert.bundle_writer import describe  # noqa: E402
 from edgemask.convert.train import example, losses, proposals  # noqa: E402
 from edgemask.convert.train.augment import sample  # noqa: E402
-from edgemask.convert.train.dataset import decode, read_pictures  # noqa: E402
+from edgemask.convert.train.dataset import Instance, Picture, decode, read_pictures  # noqa: E402
 from edgemask.convert.train.recipe import Recipe  # noqa: E402
 from edgemask.convert.train.roi import roi_align  # noqa: E402
 from edgemask.convert.train.start import starting_network  # noqa: E402
@@ -160,6 +160,23 @@ def test_a_view_is_a_function_of_the_seed(fruit):
     one, same, other = (sample(pictures[0], recipe, np.random.default_rng(seed), pictures[1]) for seed in (1, 1, 2))
     assert np.array_equal(one.rgb, same.rgb) and np.array_equal(one.masks, same.masks)
     assert not np.array_equal(one.rgb, other.rgb)
+
+
+def test_empty_views_show_what_is_between_the_objects(tmp_path):
+    path = tmp_path / "red.png"
+    content = np.full((100, 200, 3), 90, np.uint8)
+    content[20:80, 10:60] = 0, 0, 255  # BGR
+    cv2.imwrite(str(path), content)
+    recipe = Recipe((), tmp_path / "val.json", colour=0.0, input=SIZE, empty=1.0)
+
+    def views(*box):
+        one = Picture(path, 200, 100, (Instance(box, 0, None, False),))
+        return [sample(one, recipe, np.random.default_rng(seed)) for seed in range(20)]
+
+    for seen in views(10, 20, 60, 80):
+        red = seen.rgb[..., 0].astype(int) - seen.rgb[..., 1]
+        assert len(seen.boxes) == 0 and red.max() < 100 and abs(np.median(seen.rgb) - 90) < 3
+    assert all(len(seen.boxes) for seen in views(0, 0, 200, 100))  # nothing is between: a view like any other
 
 
 def test_masks_come_as_polygons_and_as_both_kinds_of_rle():

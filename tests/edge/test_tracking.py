@@ -109,8 +109,7 @@ def test_an_id_survives_while_the_gate_repeats_the_last_result(model, astronaut)
 
 def test_the_clip_whose_people_were_counted_by_hand(shared):
     row = on_clip(shared / "media" / "one-by-one-person-detection.mp4", every=5)
-    # person_v2 gave six ids and no switch; what person_v3 gives is in README, and is not to get worse.
-    assert row["people"] == row["tracked"] == 6 and row["ids"] <= 8 and row["switches"] <= 4
+    assert row["people"] == row["tracked"] == row["ids"] == 6 and row["switches"] == 0
 
 
 def test_the_one_person_before_a_webcam_keeps_one_id(shared):
