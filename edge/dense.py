@@ -20,6 +20,7 @@ def decode(parts: np.ndarray, uv: np.ndarray, box: np.ndarray, mask: np.ndarray,
     columns, rows = (np.clip(one, 0, len(parts) - 1) for one in masks.positions(box, size, len(parts)))
     down, across = bilinear.weights(rows, len(parts)), bilinear.weights(columns, len(parts)).T
     logits, surface = (np.ascontiguousarray(np.moveaxis(grid, -1, 0), np.float32) for grid in (parts, uv))
+    logits -= logits.max()  # engines' steps differ by a constant, which must not round otherwise
     planes = np.zeros((3, *mask.shape), np.uint8)
     labels, best = planes[0], np.full(mask.shape, -np.inf, np.float32)
     regions = _regions(logits[1:], rows, columns)
