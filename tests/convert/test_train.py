@@ -309,7 +309,7 @@ def test_heads_alone_leave_the_trunk_and_the_body_head_as_they_are(fruit, recipe
 
 @pytest.mark.train
 def test_two_classes_are_learned(tmp_path, checkpoint, capsys):
-    """The miniature of README's afternoon: fewer pictures, a smaller input, minutes."""
+    """The miniature of README's fruit: fewer pictures, a smaller input, minutes."""
     assert example.main([str(tmp_path), "--train", "150", "--val", "40", "--classes", "apple,banana"]) == 0
     (tmp_path / "recipe.toml").write_text(
         f'train = "train.json"\nval = "val.json"\nstart = "{checkpoint}"\ninput = "128x128"\niterations = 700\nwarmup = 50\n'
