@@ -45,7 +45,8 @@ class Guest:
             "-m", str(memory), "-kernel", vendor / "vmlinuz",
             "-append", f"{line} console=ttyAMA0 net.ifnames=0 {more}", "-drive", f"file={card},if=none,id=card,format=raw",
             "-device", "nvme,drive=card,serial=card",
-            "-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{self.port}-:22", "-device", "virtio-net-pci,netdev=net",
+            "-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{self.port}-:22",
+            "-device", "virtio-net-pci,netdev=net,romfile=",  # nothing boots over it; its ROM is in a package of its own
             "-nographic", "-no-reboot",
         ]  # fmt: skip
         self.started = time.monotonic()
@@ -76,7 +77,7 @@ class Guest:
 
     def ended(self, seconds=900):
         """Until the machine has switched itself off or started again."""
-        self.qemu.wait(seconds)
+        assert self.qemu.wait(seconds) == 0, self.console()[-4000:]
 
     def __call__(self, command: str) -> subprocess.CompletedProcess:
         """A command in the machine, as root, over SSH as the card's user."""
