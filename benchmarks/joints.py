@@ -23,24 +23,27 @@ from edgemask.joints import joints
 from edgemask.progress import progress
 
 MARKS = Path(__file__).with_name("joints.json")
-SCORE = 0.5
+SCORE, SURE = 0.5, 0.25  # of a person; of a joint, above that of a limb extended to where it may be
 
 
 def measure(clip, model) -> dict:
-    """{joint: {"marked", "found", "median", "p90", "within_10"}} with a row for `all`, and {"tremble": {"median", "p90"}}."""
+    """{joint: {"marked", "found", "median", "p90", "within_10"}} with a row for `all` and one for those found and `sure`, and
+    {"tremble": {"median", "p90"}}."""
     marks = {int(number): found for number, found in json.loads(MARKS.read_text())["frames"].items()}
     errors = {name: [] for found in marks.values() for name in found}
-    seen = {}
+    seen, sure = {}, []
     for frame in progress(open_camera(clip), "frames"):
         seen[frame.number] = found, height = _best(model(frame.rgb))
         for name, place in marks.get(frame.number, {}).items():
             errors[name].append(100 * np.linalg.norm(np.subtract(found[name][:2], place)) / height if name in found else np.inf)
+            sure += errors[name][-1:] if name in found and found[name][2] > SURE else []
     if lacking := marks.keys() - seen.keys():
         raise SourceError(f"{clip} has no frame {min(lacking)}, so it is not the clip whose frames were marked")
     every = [error for row in errors.values() for error in row]
     tremble = list(_tremble(seen))
     quantiles = dict(zip(("median", "p90"), np.percentile(tremble, [50, 90]).round(2).tolist(), strict=True)) if tremble else None
-    return {"joints": {name: _row(row) for name, row in {**errors, "all": every}.items()}, "tremble": quantiles}
+    rows = {**errors, "all": every, "sure": sure}
+    return {"joints": {name: _row(row) for name, row in rows.items() if row}, "tremble": quantiles}
 
 
 def _best(detections):

@@ -8,6 +8,8 @@ FINE = 128  # pixels a side, about, that a body is looked at for its joints
 CELLS = 8  # a part's chart is seen in 8×8 cells
 # Of a limb's length: how far from its end another may touch it for a joint, and what is its end where none does.
 NEAR, END = 0.25, 0.12
+# For a limb to be extended to its end: the standard deviation of its V, that of half a limb, and its correlation with the place.
+SPREAD, STRAIGHT = 0.5 / 12**0.5, 0.9
 REACH = 0.15  # of the root of a body's area: how far what speaks for a joint may lie from it
 LIMBS = ("torso", "head", *(f"{side}_{limb}" for side in ("left", "right")
                             for limb in ("upper_arm", "lower_arm", "hand", "upper_leg", "lower_leg", "foot")))  # fmt: skip
@@ -41,8 +43,9 @@ def joints(iuv: np.ndarray, left: int, top: int) -> dict[str, list[float]]:
     """{name: [x, y, confidence]} of the joints that are seen, in frame pixels; iuv: `dense.decode` at (left, top).
 
     A joint is the median of the border between its two limbs, as far as their V says that they meet there; where they do not
-    touch, that of the limbs' ends (but the trunk's, which are wide) at half the confidence. Confidence is the share of what
-    speaks for a joint that lies near it, in [0, 1]. Head, hands and feet are their parts' medians.
+    touch, that of the limbs' ends (but the trunk's, which are wide) at half the confidence; where no end is seen, the limb
+    nearer to the trunk, if half of it is, is extended to its own at a quarter. Confidence is the share of what speaks for a
+    joint that lies near it, in [0, 1]. Head, hands and feet are their parts' medians.
     """
     step = max(1, round((iuv.shape[0] * iuv.shape[1]) ** 0.5 / FINE))
     iuv = iuv[::step, ::step]
@@ -60,6 +63,8 @@ def joints(iuv: np.ndarray, left: int, top: int) -> dict[str, list[float]]:
         if not len(there):
             ends = [(tip_of == one) & (far == v) for one, v in zip(limb, end, strict=True) if LIMBS[one] != "torso"]
             spoken[name] = tip[np.any(ends, axis=0)], 0.5
+        if not len(spoken[name][0]) and LIMBS[limb[0]] != "torso":
+            spoken[name] = _extended(places[inside == limb[0]], along[inside == limb[0]], iuv.shape), 0.25
     found, reach = {}, REACH * np.sqrt(len(places))
     for name, (speaking, most) in spoken.items():
         if len(speaking):
@@ -83,6 +88,21 @@ def _border(limbs, v):
         along = np.where(pairs[0] == low, along, along[::-1]).T
         found.append((np.stack([columns, rows], axis=1) + half, low * NONE + high, along))
     return [np.concatenate(parts) for parts in zip(*found, strict=True)]
+
+
+def _extended(places, along, shape):
+    """[1, 2], where a limb seen at `places` with V `along` would end, at V = 1; [0, 2] where that is unsure or not in view."""
+    none = np.empty((0, 2))
+    if len(places) < 2 or (spread := along.std()) < SPREAD:
+        return none
+    gaps, steps = places - places.mean(axis=0), along - along.mean()
+    direction = steps @ gaps
+    direction /= np.linalg.norm(direction) or 1
+    on_it = gaps @ direction
+    if np.mean(on_it * steps) < STRAIGHT * on_it.std() * spread:
+        return none
+    found = places.mean(axis=0) + direction * on_it.std() / spread * (1 - along.mean())
+    return found[None] if ((found >= 0) & (found < shape[1::-1])).all() else none
 
 
 def coverage(iuv: np.ndarray) -> dict[str, float]:

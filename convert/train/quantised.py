@@ -15,6 +15,7 @@ from onnx import numpy_helper
 from torch import nn
 from torch.nn import functional
 
+from edgemask.calibration.rounding import weight_scales
 from edgemask.calibration.walk import ACTIVATIONS, LAYERS
 from edgemask.convert.checkpoint import save_checkpoint
 from edgemask.convert.conversion import Conversion
@@ -22,28 +23,31 @@ from edgemask.convert.network import CHANNELS, Network, Unit
 from edgemask.convert.train.loader import Views, batches
 from edgemask.convert.train.losses import Losses, tensors
 from edgemask.convert.train.recipe import Recipe
-from edgemask.convert.train.trainer import CLIP, pace
+from edgemask.convert.train.trainer import CLIP, frozen, pace
 from edgemask.files import replacing
 from edgemask.progress import progress
 
 GAIN = 0.3  # points of mask AP, for which a second set of weights is worth having
-RATE = 0.02  # of the recipe's: the weights are to settle on the grid, not to go elsewhere
+RATE = 0.1  # of the recipe's: the weights are to settle on the grid, not to go elsewhere
 
 
 class Rounded(nn.Module):
     """One exported float stage as a torch module that rounds every weight and activation to its scale.
 
-    model: the core ONNX graph; scales: {tensor: (scale, zero point)} of uint8; weight_scales: {initializer: float32 [out]}.
+    model: the core ONNX graph; scales: {tensor: (scale, zero point)} of uint8. The weights' own scales are those of the weights
+    at the beginning; a layer whose output has no scale stays in float.
     Gradients pass through the rounding, except where a value is cut (Bengio et al. 2013).
     """
 
-    def __init__(self, model: onnx.ModelProto, scales, weight_scales):
+    def __init__(self, model: onnx.ModelProto, scales):
         super().__init__()
         self.graph, self.scales = model.graph, {name: (float(scale), int(zero)) for name, (scale, zero) in scales.items()}
         constants = {one.name: torch.from_numpy(numpy_helper.to_array(one).copy()) for one in model.graph.initializer}
-        learned = {name for node in model.graph.node if node.op_type in LAYERS for name in node.input[1:3]}
+        layers = [node for node in model.graph.node if node.op_type in LAYERS]
+        learned = {name for node in layers for name in node.input[1:3]}
         self.weights = nn.ParameterDict({_key(name): nn.Parameter(constants[name]) for name in sorted(learned)})
-        self.steps = {name: torch.from_numpy(np.asarray(scale, np.float32)) for name, scale in weight_scales.items()}
+        rounded = {node.input[1] for node in layers if node.output[0] in scales}
+        self.steps = {name: torch.from_numpy(weight_scales(constants[name].numpy())) for name in rounded}
         # What a convolution passes to its activation is never rounded.
         self.silent = {node.input[0] for node in model.graph.node if node.op_type in ACTIVATIONS}
 
@@ -104,13 +108,14 @@ class Rounded(nn.Module):
 class RoundedNetwork(nn.Module):
     """The stages of a quantised conversion, answering as a `Network` does, so that `Losses` can train them.
 
-    They begin with the corrected weights, that is, with what int8 computes.
+    They begin with the float weights: those that calibration corrected make up for a rounding that they then have behind
+    them, and conversion, which corrects what comes out, would do so twice.
     """
 
     def __init__(self, conversion: Conversion):
         super().__init__()
         found = conversion.quantiser.calibrated(conversion.plan)
-        self.stages = nn.ModuleDict({name: Rounded(one.model, one.scales, one.weight_scales) for name, one in found.items()})
+        self.stages = nn.ModuleDict({one.name: Rounded(one.model, found[one.name].scales) for one in conversion.exported})
 
     def trunk(self, image):
         """As Network.trunk, without P6, from which no RoI is read."""
@@ -130,7 +135,10 @@ class RoundedNetwork(nn.Module):
         """A float network with these weights; its batch norms do nothing but add the biases."""
         network = copy.deepcopy(like)
         units = {name: one for name, one in network.named_modules() if isinstance(one, Unit)}
-        state = dict(self._state())
+        state = {name: weight.detach().clone() for name, weight in self.learned()}
+        fc1 = state["box.fc1.weight"]  # exported in the order of NHWC
+        side = int((fc1.shape[1] // CHANNELS) ** 0.5)
+        state["box.fc1.weight"] = fc1.reshape(-1, side, side, CHANNELS).permute(0, 3, 1, 2).reshape(fc1.shape)
         for name, unit in units.items():
             unit.bn.reset_parameters()
             unit.bn.running_var.fill_(1 - unit.bn.eps)
@@ -138,22 +146,23 @@ class RoundedNetwork(nn.Module):
         network.load_state_dict(state, strict=False)
         return network.eval()
 
-    def _state(self):
+    def learned(self):
+        """(Name in a checkpoint, weight as exported) of every layer."""
         for stage, rounded in self.stages.items():
-            for key, value in rounded.weights.items():
-                name = key.replace("/", ".").replace("network.", "").replace("head.", f"{stage}.")
-                if name == "box.fc1.weight":  # exported in the order of NHWC
-                    side = int((value.shape[1] // CHANNELS) ** 0.5)
-                    value = value.reshape(-1, side, side, CHANNELS).permute(0, 3, 1, 2).reshape(value.shape)
-                yield name, value.detach().clone()
+            for key, weight in rounded.weights.items():
+                yield key.replace("/", ".").replace("network.", "").replace("head.", f"{stage}."), weight
 
 
 def settle(conversion: Conversion, recipe: Recipe, pictures, workers: int = 0) -> Network:
     """A quantised conversion's weights after the recipe's `quantised` iterations under its scales: a float network to convert.
 
-    pictures: labelled ones to learn from (train.dataset). AdamW at a fiftieth of the recipe's rate, on the CPU.
+    pictures: labelled ones to learn from (train.dataset). AdamW at a tenth of the recipe's rate, on the CPU; what the recipe
+    leaves as it is stays so here.
     """
     rounded = RoundedNetwork(conversion)
+    asleep = tuple(f"{name}." for name in frozen(conversion.checkpoint.network, recipe))
+    for name, weight in rounded.learned():
+        weight.requires_grad_(not name.startswith(asleep))
     losses = Losses(rounded, conversion.checkpoint.classes, recipe.input)
     optimiser = torch.optim.AdamW(rounded.parameters(), lr=recipe.rate * RATE, weight_decay=0)
     short = replace(recipe, iterations=recipe.quantised, seed=recipe.seed + 1)

@@ -54,20 +54,14 @@ class Trainer:
         # Channels last is what convolutions run on, two thirds of the time on a CPU.
         self.network = network.to(place.device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).eval()
-        for module in self._frozen():
+        self.frozen = [self.network.get_submodule(name) for name in frozen(network, recipe)]
+        for module in self.frozen:
             module.requires_grad_(False)
         self.losses = Losses(self.network, classes, recipe.input).to(place.device)
         self.optimiser = torch.optim.AdamW(self._groups(), lr=recipe.rate)
         self.forward = self.losses
         if place.world > 1:
             self.forward = DistributedDataParallel(self.losses, [place.device] if place.device.type == "cuda" else None)
-
-    def _frozen(self):
-        backbone, dense = self.network.backbone, self.network.dense
-        if self.recipe.heads:
-            unasked = [dense] if dense is not None and not (self.recipe.dense or self.recipe.weak) else []
-            return [backbone, self.network.fpn, self.network.rpn, *unasked]
-        return [backbone.stem, *backbone.blocks[: self.recipe.frozen]] if self.recipe.frozen else []
 
     def _groups(self):
         """Weights of layers decay, biases and batch norms do not; the backbone learns at half the rate."""
@@ -95,7 +89,7 @@ class Trainer:
 
     def _step(self, samples, bodies):
         self.network.train()
-        for module in self._frozen():
+        for module in self.frozen:
             module.eval()
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.rate * group["factor"] * pace(self.iteration, self.recipe)
@@ -149,6 +143,14 @@ class Trainer:
         self.optimiser.load_state_dict(state["optimiser"])
         self.iteration, self.best = state["iteration"], state["best"]
         return True
+
+
+def frozen(network: Network, recipe: Recipe) -> list[str]:
+    """Names of the network's parts that the recipe leaves as they are."""
+    if recipe.heads:
+        unasked = ["dense"] if network.dense is not None and not (recipe.dense or recipe.weak) else []
+        return ["backbone", "fpn", "rpn", *unasked]
+    return ["backbone.stem", *(f"backbone.blocks.{index}" for index in range(recipe.frozen))] if recipe.frozen else []
 
 
 def pace(iteration: int, recipe: Recipe) -> float:

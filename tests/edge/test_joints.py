@@ -72,6 +72,15 @@ def test_a_gap_between_limbs_costs_half_the_confidence(body):
     assert found["right_elbow"][2] > 0.9
 
 
+def test_a_limb_is_extended_to_an_end_that_is_hidden(body):
+    x, y = place("left_elbow").astype(int)
+    body[y - 10 :, x - 12 :] = 0
+    found = joints(body, 0, 0)
+    assert np.linalg.norm(np.array(found["left_elbow"][:2]) - (x, y)) < 6 and found["left_elbow"][2] == 0.25
+    assert "left_wrist" not in found
+    assert "left_elbow" not in joints(body[:, : x - 10], 0, 0)  # it would lie outside of what was looked at
+
+
 def test_an_arm_over_the_trunk_makes_no_joint_there(body):
     limb(body, NAMES.index("left_lower_arm_outer"), np.array([125.0, 130]), np.array([80.0, 130]), 14)
     limb(body, NAMES.index("left_upper_arm_outer"), np.array([128.0, 75]), np.array([125.0, 125]), 14)
