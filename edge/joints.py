@@ -99,7 +99,7 @@ def _extended(places, along, shape):
     direction = steps @ gaps
     direction /= np.linalg.norm(direction) or 1
     on_it = gaps @ direction
-    if np.mean(on_it * steps) < STRAIGHT * on_it.std() * spread:
+    if np.mean(on_it * steps) <= STRAIGHT * on_it.std() * spread:
         return none
     found = places.mean(axis=0) + direction * on_it.std() / spread * (1 - along.mean())
     return found[None] if ((found >= 0) & (found < shape[1::-1])).all() else none
