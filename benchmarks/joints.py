@@ -19,24 +19,26 @@ from edgemask.bundle import SHIPPED
 from edgemask.cameras import open_camera
 from edgemask.command import exit_code
 from edgemask.errors import SourceError
-from edgemask.joints import joints
+from edgemask.joints import EXTENDED, joints
 from edgemask.progress import progress
 
 MARKS = Path(__file__).with_name("joints.json")
-SCORE, SURE = 0.5, 0.25  # of a person; of a joint, above that of a limb extended to where it may be
+SCORE = 0.5
 
 
 def measure(clip, model) -> dict:
-    """{joint: {"marked", "found", "median", "p90", "within_10"}} with a row for `all` and one for those found and `sure`, and
-    {"tremble": {"median", "p90"}}."""
+    """{joint: {"marked", "found", "median", "p90", "within_10"}} with a row for `all` and one for the `sure`, those found
+    with more confidence than an extended limb gives, and {"tremble": {"median", "p90"}}."""
     marks = {int(number): found for number, found in json.loads(MARKS.read_text())["frames"].items()}
     errors = {name: [] for found in marks.values() for name in found}
     seen, sure = {}, []
     for frame in progress(open_camera(clip), "frames"):
         seen[frame.number] = found, height = _best(model(frame.rgb))
         for name, place in marks.get(frame.number, {}).items():
-            errors[name].append(100 * np.linalg.norm(np.subtract(found[name][:2], place)) / height if name in found else np.inf)
-            sure += errors[name][-1:] if name in found and found[name][2] > SURE else []
+            x, y, confidence = found.get(name, (np.inf, np.inf, 0))
+            errors[name].append(100 * np.hypot(x - place[0], y - place[1]) / height)
+            if confidence > EXTENDED:
+                sure.append(errors[name][-1])
     if lacking := marks.keys() - seen.keys():
         raise SourceError(f"{clip} has no frame {min(lacking)}, so it is not the clip whose frames were marked")
     every = [error for row in errors.values() for error in row]

@@ -10,6 +10,7 @@ CELLS = 8  # a part's chart is seen in 8×8 cells
 NEAR, END = 0.25, 0.12
 # For a limb to be extended to its end: the standard deviation of its V, that of half a limb, and its correlation with the place.
 SPREAD, STRAIGHT = 0.5 / 12**0.5, 0.9
+EXTENDED = 0.25  # the confidence of a joint to which a limb was extended
 REACH = 0.15  # of the root of a body's area: how far what speaks for a joint may lie from it
 LIMBS = ("torso", "head", *(f"{side}_{limb}" for side in ("left", "right")
                             for limb in ("upper_arm", "lower_arm", "hand", "upper_leg", "lower_leg", "foot")))  # fmt: skip
@@ -64,7 +65,7 @@ def joints(iuv: np.ndarray, left: int, top: int) -> dict[str, list[float]]:
             ends = [(tip_of == one) & (far == v) for one, v in zip(limb, end, strict=True) if LIMBS[one] != "torso"]
             spoken[name] = tip[np.any(ends, axis=0)], 0.5
         if not len(spoken[name][0]) and LIMBS[limb[0]] != "torso":
-            spoken[name] = _extended(places[inside == limb[0]], along[inside == limb[0]], iuv.shape), 0.25
+            spoken[name] = _extended(places[inside == limb[0]], along[inside == limb[0]], iuv.shape), EXTENDED
     found, reach = {}, REACH * np.sqrt(len(places))
     for name, (speaking, most) in spoken.items():
         if len(speaking):
@@ -93,7 +94,7 @@ def _border(limbs, v):
 def _extended(places, along, shape):
     """[1, 2], where a limb seen at `places` with V `along` would end, at V = 1; [0, 2] where that is unsure or not in view."""
     none = np.empty((0, 2))
-    if len(places) < 2 or (spread := along.std()) < SPREAD:
+    if not len(places) or (spread := along.std()) < SPREAD:
         return none
     gaps, steps = places - places.mean(axis=0), along - along.mean()
     direction = steps @ gaps
