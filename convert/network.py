@@ -1,6 +1,6 @@
 """The float network: EfficientNet-Lite0, FPN, RPN, box, mask and dense heads, in torch.
 
-Attribute names follow the checkpoint's keys (convert/models/person_v3.md), so that a
+Attribute names follow the checkpoint's keys (convert/models/person_v4.md), so that a
 state dict loads as it is. All tensors are NCHW float32.
 """
 
@@ -11,7 +11,7 @@ from torch.nn import functional
 from edgemask.parts import COUNT
 
 CHANNELS = 96
-DENSE_CHANNELS = 128
+DENSE_CHANNELS, BODY_CHANNELS = 128, 192
 STRIDES = (8, 16, 32, 64)
 ANCHORS_PER_CELL = 3
 TAPS = {4: 40, 10: 112, 15: 320}
@@ -45,10 +45,10 @@ class Unit(nn.Module):
 class Pair(nn.Module):
     """Depthwise-separable convolution: two units."""
 
-    def __init__(self, inputs, outputs, kernel=3):
+    def __init__(self, inputs, outputs, kernel=3, stride=1, activation=True):
         super().__init__()
-        self.depthwise = Unit(inputs, inputs, kernel, groups=inputs)
-        self.pointwise = Unit(inputs, outputs)
+        self.depthwise = Unit(inputs, inputs, kernel, stride, groups=inputs)
+        self.pointwise = Unit(inputs, outputs, activation=activation)
 
     def forward(self, x):
         return self.pointwise(self.depthwise(x))
@@ -104,8 +104,8 @@ class FPN(nn.Module):
 
     def forward(self, taps):
         c3, c4, c5 = (lateral(tap) for lateral, tap in zip(self.lateral, taps, strict=True))
-        c4 = c4 + functional.interpolate(c5, scale_factor=2, mode="nearest")
-        c3 = c3 + functional.interpolate(c4, scale_factor=2, mode="nearest")
+        c4 = c4 + _doubled(c5)
+        c3 = c3 + _doubled(c4)
         p3, p4, p5 = (output(c) for output, c in zip(self.output, (c3, c4, c5), strict=True))
         return p3, p4, p5, functional.max_pool2d(p5, 1, 2)
 
@@ -150,29 +150,38 @@ class MaskHead(nn.Module):
         self.logits = nn.Conv2d(CHANNELS // 2, classes, 1)
 
     def forward(self, x):
-        x = functional.interpolate(self.reduce(self.convs(x)), scale_factor=2, mode="nearest")
-        return self.logits(self.up(x))
+        return self.logits(self.up(_doubled(self.reduce(self.convs(x)))))
 
 
 class DenseHead(nn.Module):
-    """RoIs [N, 96, 14, 14] to (part logits [N, 25, 28, 28], U and V [N, 24, 28, 28] each) (Güler et al. 2018).
+    """RoIs [N, 96, 14, 14] to (part logits, U and V), [N, 24, 28, 28] each (Güler et al. 2018).
 
-    Logit 0 is the background's; channel p − 1 of U and V belongs to part p.
+    Channel p − 1 belongs to part p; whether somebody is there at all is the mask head's to say. An hourglass (Newell et al.
+    2016): which part a cell is hangs on the whole body, which a few steps at half the resolution see.
     """
 
     def __init__(self):
         super().__init__()
-        widths = (CHANNELS, *(DENSE_CHANNELS,) * 4)
-        # Which part a cell is hangs on the whole body: four 5×5 see all of the RoI, four 3×3 nine of its fourteen cells.
-        self.convs = nn.Sequential(*(Pair(*pair, kernel=5) for pair in zip(widths, widths[1:], strict=False)))
+        self.first = Pair(CHANNELS, DENSE_CHANNELS, kernel=5)
+        self.down = Pair(DENSE_CHANNELS, BODY_CHANNELS, kernel=5, stride=2)
+        self.body = nn.Sequential(*(Pair(BODY_CHANNELS, BODY_CHANNELS, kernel=5) for _ in range(3)))
+        self.back = Unit(BODY_CHANNELS, DENSE_CHANNELS, activation=False)
+        self.skip = Pair(DENSE_CHANNELS, DENSE_CHANNELS, kernel=5, activation=False)
+        self.last = Pair(DENSE_CHANNELS, DENSE_CHANNELS)
         self.up = Pair(DENSE_CHANNELS, DENSE_CHANNELS)
-        self.parts = nn.Conv2d(DENSE_CHANNELS, COUNT + 1, 1)
+        self.parts = nn.Conv2d(DENSE_CHANNELS, COUNT, 1)
         self.u = nn.Conv2d(DENSE_CHANNELS, COUNT, 1)
         self.v = nn.Conv2d(DENSE_CHANNELS, COUNT, 1)
 
     def forward(self, x):
-        x = self.up(functional.interpolate(self.convs(x), scale_factor=2, mode="nearest"))
+        x = self.first(x)
+        x = self.last(self.skip(x) + _doubled(self.back(self.body(self.down(x)))))
+        x = self.up(_doubled(x))
         return self.parts(x), self.u(x), self.v(x)
+
+
+def _doubled(x):
+    return functional.interpolate(x, scale_factor=2, mode="nearest")
 
 
 class Network(nn.Module):

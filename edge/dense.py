@@ -12,10 +12,9 @@ from edgemask.joints import coverage, joints
 def decode(parts: np.ndarray, uv: np.ndarray, box: np.ndarray, mask: np.ndarray, size) -> np.ndarray:
     """Part, U and V of each pixel of a mask: uint8 [h, w, 3], U and V in steps of 1/255, all 0 outside the mask.
 
-    parts: logits [S, S, 25] in any steps; uv: uint8 [S, S, 2, 24]; box: x0, y0, x1, y1 in frame pixels; mask: bool [h, w],
+    parts: logits [S, S, 24] in any steps; uv: uint8 [S, S, 2, 24]; box: x0, y0, x1, y1 in frame pixels; mask: bool [h, w],
     `masks.paste` of that box; size: frame (width, height). As in DensePose (Güler et al. 2018): logits are sampled
-    bilinearly with the grid's edge repeated, the largest is the pixel's part, and U and V are that part's. Other than there the
-    head's background does not count: the mask says whose a pixel is, and a second opinion would only leave holes.
+    bilinearly with the grid's edge repeated, the largest is the pixel's part, and U and V are that part's.
     """
     columns, rows = (np.clip(one, 0, len(parts) - 1) for one in masks.positions(box, size, len(parts)))
     down, across = bilinear.weights(rows, len(parts)), bilinear.weights(columns, len(parts)).T
@@ -23,9 +22,9 @@ def decode(parts: np.ndarray, uv: np.ndarray, box: np.ndarray, mask: np.ndarray,
     logits -= logits.max()  # engines' steps differ by a constant, which must not round otherwise
     planes = np.zeros((3, *mask.shape), np.uint8)
     labels, best = planes[0], np.full(mask.shape, -np.inf, np.float32)
-    regions = _regions(logits[1:], rows, columns)
+    regions = _regions(logits, rows, columns)
     for part, (y, x, i, j) in regions.items():
-        values, held = down[y, i] @ logits[part, i, j] @ across[j, x], best[y, x]
+        values, held = down[y, i] @ logits[part - 1, i, j] @ across[j, x], best[y, x]
         _fill(labels[y, x], np.full(values.shape, part, np.uint8), values > held)
         np.maximum(held, values, out=held)
     labels *= mask
@@ -57,8 +56,8 @@ def _fill(plane, values, where):
 def _regions(logits, rows, columns) -> dict[int, tuple[slice, ...]]:
     """Where each part may have the largest logit: {part: pixels down and across, cells of the grid down and across}.
 
-    logits: of the 24 parts [24, S, S]. A bilinear mean lies between its corners: a part whose largest corner is not above another's smallest is out. Its region
-    is the smallest rectangle around the squares between four cells where it is not.
+    logits: [24, S, S]. A bilinear mean lies between its corners: a part whose largest corner is not above another's smallest
+    is out. Its region is the smallest rectangle around the squares between four cells where it is not.
     """
     pairs = np.stack([logits[:, :-1], logits[:, 1:]])
     corners = np.concatenate([pairs[..., :-1], pairs[..., 1:]])

@@ -19,7 +19,7 @@ class Detections:
     boxes: float32 [N, 4], x0, y0, x1, y1 in frame pixels; scores: float32 [N] in [0, 1];
     class_ids: int64 [N], indices into `classes`; grids: float32 [N, 28, 28], mask probabilities over
     each box; size: frame (width, height); ms: milliseconds per stage; track_ids: int64 [N] from a `Tracker`, 0
-    where there is none yet, or None; parts, uv: [N, 28, 28, 25] and uint8 [N, 28, 28, 2, 24] over each box
+    where there is none yet, or None; parts, uv: [N, 28, 28, 24] and uint8 [N, 28, 28, 2, 24] over each box
     (`Model.dense_grids`), or None. Raises ValueError when the arrays do not fit together.
     """
 

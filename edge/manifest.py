@@ -131,8 +131,8 @@ def _check_shapes(manifest, engine):
     wanted["mask"] = {"rois": ("N", roi["mask"], roi["mask"], channels[0]), "mask_logits": ("N", grid, grid, classes)}
     if DENSE in shapes:
         grid = 2 * roi[DENSE]
-        wanted[DENSE] = {"rois": ("N", roi[DENSE], roi[DENSE], channels[0]), "dense_parts": ("N", grid, grid, COUNT + 1)}
-        wanted[DENSE] |= {name: ("N", grid, grid, COUNT) for name in ("dense_u", "dense_v")}
+        wanted[DENSE] = {"rois": ("N", roi[DENSE], roi[DENSE], channels[0])}
+        wanted[DENSE] |= {name: ("N", grid, grid, COUNT) for name in ("dense_parts", "dense_u", "dense_v")}
     for stage, tensors in wanted.items():
         for name, shape in tensors.items():
             if shapes[stage].get(name) != shape:

@@ -106,11 +106,11 @@ class Model:
         return 1 / (1 + np.exp(-self.tensors["mask_logits"].dequantise(chosen)))
 
     def dense_grids(self, trunk: dict, found: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Part logits over each box [N, 28, 28, 25] in the network's own steps, of which only the order counts, and U and V
+        """Part logits over each box [N, 28, 28, 24] in the network's own steps, of which only the order counts, and U and V
         of each part, uint8 [N, 28, 28, 2, 24] in steps of 1/255."""
         side = 2 * self.roi[DENSE]
         if not len(found):
-            return np.empty((0, side, side, COUNT + 1), np.float32), np.empty((0, side, side, 2, COUNT), np.uint8)
+            return np.empty((0, side, side, COUNT), np.float32), np.empty((0, side, side, 2, COUNT), np.uint8)
         raw = self.engines[DENSE](self.pool(trunk, found, DENSE))
         uv = np.stack([self.dequantise(raw, name) for name in ("dense_u", "dense_v")], axis=3)
         return raw["dense_parts"], np.rint(255 * np.clip(uv, 0, 1)).astype(np.uint8)

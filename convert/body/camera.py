@@ -11,7 +11,7 @@ from edgemask.convert.body.skeleton import X, Y, Z, turn
 # pose families, and how many people are in one.
 VIEWS = {
     "webcam": (0.30, (48, 78), (1.5, 4.0), (-0.35, 0.35), 30, ("sitting", "standing", "reaching"), 0.93),
-    "room": (0.45, (40, 75), (0.45, 1.5), (0.7, 2.3), 90, (), 0.0),
+    "room": (0.45, (40, 75), (0.45, 1.5), (0.7, 2.3), 180, (), 0.0),
     "street": (0.25, (25, 65), (0.15, 0.6), (2.2, 6.0), 180, ("walking", "standing"), 0.6),
 }
 NEAR, FAR = 0.05, 60.0

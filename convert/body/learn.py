@@ -3,9 +3,9 @@
     python -m edgemask.convert.body.learn person.safetensors person-dense.safetensors renders.npz weak.npz fits.npz*2 \\
         --held-out held-out.npz
 
-A checkpoint's head learns on, with --anew a new one begins. FILE.npz*K draws that file's samples K times as often. A cell whose
-part is one of several costs −log of their summed probability; U and V cost smooth L1 on the channel of the part, as in DensePose
-(Güler et al. 2018).
+A checkpoint's head learns on, with --anew a new one begins. FILE.npz*K draws that file's samples K times as often. As in
+DensePose (Güler et al. 2018) the cells of a person count, what is around it is left to the mask: a cell whose part is one of
+several costs −log of their summed probability, U and V cost smooth L1 on the channel of the part.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import numpy as np
 
 from edgemask.arguments import count
 from edgemask.command import exit_code
-from edgemask.convert.body.samples import Samples
+from edgemask.convert.body.samples import BACKGROUND, Samples
 from edgemask.errors import OptionError
 from edgemask.evaluate_dense import part_ious
 from edgemask.parts import COUNT
@@ -38,21 +38,20 @@ def labels(samples: Samples, rows: np.ndarray):
 
 
 def losses(outputs, bits, u, v) -> dict:
-    """parts, u and v as means over the cells that say something of them."""
+    """parts, u and v as means over the cells of the person of which something is said."""
     import torch
     from torch.nn import functional
 
     logits, *coordinates = outputs
-    flags = (bits[:, None] >> torch.arange(COUNT + 1, device=bits.device)[:, None, None]) & 1
-    known = bits != 0
-    scores = functional.log_softmax(logits, 1)
-    inside = torch.logsumexp(scores.masked_fill(flags == 0, -1e4), 1)
-    found = {"parts": -inside[known].sum() / max(1, int(known.sum()))}
+    others = (bits[:, None] >> torch.arange(1, COUNT + 1, device=bits.device)[:, None, None]) & 1 == 0
+    ours = bits > BACKGROUND
+    scores = functional.log_softmax(logits, 1).masked_fill(others, -1e4)
+    found = {"parts": -torch.logsumexp(scores, 1)[ours].sum() / max(1, int(ours.sum()))}
     # Of several parts it may be, the likeliest is the one whose coordinates are asked.
-    part = scores.detach().masked_fill(flags == 0, -1e4)[:, 1:].argmax(1)
+    part = scores.detach().argmax(1, keepdim=True)
     for name, channels, wanted in (("u", coordinates[0], u), ("v", coordinates[1], v)):
-        stated = torch.isfinite(wanted) & (bits > 1)
-        got = channels.gather(1, part[:, None])[:, 0]
+        stated = torch.isfinite(wanted) & ours
+        got = channels.gather(1, part)[:, 0]
         apart = functional.smooth_l1_loss(got[stated], wanted[stated], beta=BETA, reduction="sum")
         found[name] = UV_WEIGHT * apart / max(1, int(stated.sum()))
     return found
@@ -100,7 +99,8 @@ def train(head, sources: list[Source], epochs: int, seed: int):
 
 
 def judge(head, samples: Samples) -> dict:
-    """Of exactly labelled samples: mean IoU of the parts, mean |ΔU| and |ΔV| where the part is right, GPS (convert.body.gps)."""
+    """Within the masks of exactly labelled samples: mean IoU of the parts, mean |ΔU| and |ΔV| where the part is right, GPS
+    (convert.body.gps)."""
     import torch
 
     from edgemask.convert.body.gps import similarity
@@ -110,19 +110,17 @@ def judge(head, samples: Samples) -> dict:
         features, bits, *wanted = labels(samples, rows)
         with torch.inference_mode():
             logits, *coordinates = head(features)
-        got, known = logits.argmax(1), bits > 0
-        part = torch.log2(bits.clamp(min=1).double()).round().long()
-        confusion += np.bincount((part * (COUNT + 1) + got)[known], minlength=(COUNT + 1) ** 2).reshape(COUNT + 1, -1)
-        at = (got - 1).clamp(min=0)[:, None]
-        found = [one.gather(1, at)[:, 0].clamp(0, 1) for one in coordinates]
-        right = (got == part) & (part > 0)
+        got, ours = logits.argmax(1, keepdim=True), bits > BACKGROUND
+        found = [one.gather(1, got)[:, 0].clamp(0, 1) for one in coordinates]
+        got, part = got[:, 0] + 1, torch.log2(bits.clamp(min=1).double()).round().long()
+        confusion += np.bincount((part * (COUNT + 1) + got)[ours], minlength=(COUNT + 1) ** 2).reshape(COUNT + 1, -1)
+        right = (got == part) & ours
         for name, mine, truth in zip(("u", "v"), found, wanted, strict=True):
             apart[name].append((mine - truth)[right].abs())
-        for index in range(len(rows)):
-            there = part[index] > 0
-            if there.any():
-                truth, mine = ([one[index][there].numpy() for one in side] for side in ((part, *wanted), (got, *found)))
-                scores.append(similarity(truth, mine))
+        for index in np.flatnonzero(ours.any(2).any(1)):
+            there = ours[index]
+            truth, mine = ([one[index][there].numpy() for one in side] for side in ((part, *wanted), (got, *found)))
+            scores.append(similarity(truth, mine))
     return {
         "samples": len(samples), "part_miou": float(np.nanmean(part_ious({"confusion": confusion}))),
         "du": float(torch.cat(apart["u"]).mean()), "dv": float(torch.cat(apart["v"]).mean()), "gps": float(np.mean(scores)),

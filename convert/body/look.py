@@ -46,7 +46,10 @@ class Look:
     sock: float
     skirt: bool
     hair: bool
-    long: float
+    long: float  # where it ends: 0.5 at the neck, 0.05 at the waist
+    wide: float  # half of what it covers of the back
+    full: float  # how far it stands off the neck
+    drapes: bool  # over the shoulders, too
     recede: float
     over_ears: float
     hair_thick: float
@@ -135,7 +138,10 @@ def _cuts(random, woman):
 def _head(random, woman, age):
     return {
         "hair": bool(random.random() < (0.98 if woman else 0.88)),
-        "long": _pick(random, ((0.3, 0.5, 3 if woman else 0.3), (0.6, 0.6, 2 if woman else 5))),
+        "long": _pick(random, ((0.3, 0.5, 3 if woman else 0.3), (0.05, 0.3, 2 if woman else 0.1), (0.6, 0.6, 2 if woman else 5))),
+        "wide": random.uniform(0.06, 0.15),
+        "full": random.uniform(0.0, 0.05),
+        "drapes": bool(random.random() < 0.3),
         "recede": random.uniform(-0.01, 0.02) + (0 if woman else max(0.0, random.normal(0.0, 0.03))),
         "over_ears": random.uniform(0.02, 0.07) * (woman and random.random() < 0.5),
         "hair_thick": random.choice([0.003, random.uniform(0.006, 0.02), random.uniform(0.015, 0.045)]),

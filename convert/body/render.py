@@ -27,7 +27,7 @@ from edgemask.errors import OptionError, OutputError
 from edgemask.files import replacing
 from edgemask.progress import Line
 
-VERSION = 1  # Of what a seed gives.
+VERSION = 2  # Of what a seed gives.
 A_PICTURE = 2.0  # People, about; says only how many batches are begun at once.
 
 

@@ -90,7 +90,12 @@ class Surface:
         scalp = self.rest[:, 2] > 0.62
         away = vertices - vertices[scalp].mean(0)
         away /= np.linalg.norm(away, axis=1, keepdims=True) + 1e-9
-        out = (out + away * (thick_hair * (1 + 0.35 * waves))[:, None]).astype(np.float32)
+        out = out + away * (thick_hair * (1 + 0.35 * waves))[:, None]
+        if look.long < 0.5:
+            # Long hair hangs from the head past the neck, which is thinner.
+            hangs = np.clip(hair / 0.03, 0, 1) * np.exp(-(((self.rest[:, 2] - 0.51) / 0.05) ** 2))
+            out = out + self.normals(out) * (look.full * (self._mean @ hangs))[:, None]
+        out = out.astype(np.float32)
         normals = self.normals(out).astype(np.float32)
         return out, normals, np.column_stack([hair, self._creases(out, normals)]).astype(np.float32)
 
@@ -121,8 +126,10 @@ class Surface:
         )
         inside = np.where(head, z - line, -1.0)
         if look.long < 0.5:
-            back = (y > -0.01 - 0.05 * (z > 0.5)) & (self.zone[:, 0] == 0) & (np.abs(x) < 0.11)
-            inside = np.maximum(inside, np.where(back, np.minimum(z - look.long, 0.03), -1.0) - np.clip(np.abs(x) - 0.09, 0, 1))
+            back = (y > -0.01 - 0.05 * (z > 0.5)) & (self.zone[:, 0] == 0)
+            ahead = look.drapes & (np.abs(np.abs(x) - 0.085) < 0.045) & (z > 0.3) & (z < 0.5) & (self.zone[:, 0] < 0.2)
+            falls = np.where(back | ahead, np.minimum(z - look.long, 0.03), -1.0)
+            inside = np.maximum(inside, np.minimum(falls, np.where(ahead, 0.03, look.wide - np.abs(x))))
         inside = inside if look.hair else np.full_like(inside, -1.0)
         return inside, look.hair_thick * np.clip(inside / 0.03, 0, 1)
 

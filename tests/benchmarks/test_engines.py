@@ -12,7 +12,7 @@ pytest.importorskip("onnxruntime")
 def test_ratios_are_printed_per_stage_with_the_cpu_and_the_delegation():
     command = [sys.executable, "-m", "edgemask.benchmarks.engines", "--rounds", "6", "--threads", "1"]
     result = json.loads(subprocess.check_output([*command, "--json"]))
-    assert result["delegated"] == {"trunk": [89, 89, 1], "box": [7, 7, 1], "mask": [14, 14, 1], "dense": [15, 15, 1]}
+    assert result["delegated"] == {"trunk": [89, 89, 1], "box": [7, 7, 1], "mask": [14, 14, 1], "dense": [25, 25, 1]}
     parts = result["onnx_through_tflite"]["1"]
     assert [part.split(",")[0] for part in parts] == ["trunk", "box", "mask", "dense", "end to end"]
     assert all(0 < low <= middle <= high for middle, low, high in parts.values())

@@ -46,8 +46,8 @@ def test_left_becomes_right_and_the_torso_turns():
 
 
 def test_any_allowed_part_is_right_and_silence_costs_nothing():
-    logits = torch.full((1, 25, 28, 28), -20.0)
-    logits[:, 7] = 20
+    logits = torch.full((1, 24, 28, 28), -20.0)
+    logits[:, 6] = 20
     coordinates = torch.full((1, 24, 28, 28), 0.5)
     bits, unknown = torch.zeros(1, 28, 28, dtype=torch.long), torch.full((1, 28, 28), float("nan"))
     bits[0, 0] = 1 << 7 | 1 << 9
@@ -55,6 +55,8 @@ def test_any_allowed_part_is_right_and_silence_costs_nothing():
     wanted[0, 0] = 0.5
     found = losses((logits, coordinates, coordinates), bits, unknown, wanted)
     assert float(found["parts"]) < 1e-6 and float(found["v"]) == 0 and float(found["u"]) == 0
+    bits[0, 2] = BACKGROUND
+    assert losses((logits, coordinates, coordinates), bits, unknown, wanted) == found, "what is not the person's is the mask's"
     bits[0, 1] = 1 << 9
     assert float(losses((logits, coordinates, coordinates), bits, unknown, wanted)["parts"]) > 10
 

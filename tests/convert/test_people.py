@@ -231,6 +231,24 @@ def test_nobody_s_limbs_run_through_each_other(body):
 
 
 @pytest.mark.body
+def test_long_hair_falls_down_the_back_and_fills_the_neck(body):
+    from edgemask.convert.body import look
+    from edgemask.convert.body.surface import Surface
+
+    surface, random = Surface.load(), np.random.default_rng(0)
+    some = dataclasses.replace(look.sample(random, {"gender": 0.9, "age": 0.7}), hair=True, wide=0.1, full=0.04, drapes=False)
+    x, y, z = surface.rest.T
+    trunk = (z > 0.2) & (z < 0.4) & (surface.zone[:, 0] == 0) & (np.abs(x) < 0.05)
+    neck = (np.abs(z - 0.55) < 0.01) & (surface.zone[:, 0] == 0)
+    hair, width = {}, {}
+    for long in (0.1, 0.6):
+        drawn, _, extra = surface.dress(surface.rest, dataclasses.replace(some, long=long))
+        hair[long] = [(extra[trunk & (side * y > 0.05), 0] > 0).mean() for side in (-1, 1)]
+        width[long] = np.ptp(drawn[neck, 0])
+    assert hair == {0.1: [0, 1], 0.6: [0, 0]} and width[0.1] > width[0.6] + 0.03
+
+
+@pytest.mark.body
 def test_the_same_seed_gives_the_same_bytes_whole_or_in_two_goes(made, capsys):
     folder = made[0]
     before = digests(folder)

@@ -32,7 +32,7 @@ def straightforward(parts, uv, box, mask):
         values = torch.from_numpy(planes.astype(np.float64)).permute(2, 0, 1)[None]
         return torch.nn.functional.grid_sample(values, grid, padding_mode="border", align_corners=False)[0]
 
-    best, labels = sampled(parts[..., 1:]).topk(2, dim=0)
+    best, labels = sampled(parts).topk(2, dim=0)
     labels = (labels[0] + 1) * torch.from_numpy(mask)
     chosen = (labels - 1).clamp(min=0)[None]
     u, v = (sampled(uv[:, :, axis]).gather(0, chosen)[0] * (labels > 0) for axis in (0, 1))
@@ -46,7 +46,7 @@ BOXES = [[10.3, 20.8, 100.2, 90.1], [0, 0, 160, 120], [0, 30.5, 7.2, 120], [100,
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.float32])
 def test_parts_u_and_v_are_those_of_a_straightforward_decoder(box, dtype):
     random, box = np.random.default_rng(0), np.array(box, np.float32)
-    parts, uv = smooth(random, 28, 28, 25), random.integers(0, 256, (28, 28, 2, 24), np.uint8)
+    parts, uv = smooth(random, 28, 28, 24), random.integers(0, 256, (28, 28, 2, 24), np.uint8)
     if dtype is not np.float32:
         parts = np.clip(np.rint(200 * parts), -128, 127).astype(np.int8)
         parts = parts if dtype is np.int8 else parts.view(np.uint8) ^ 0x80
@@ -80,8 +80,8 @@ def test_nothing_else_changes_when_the_dense_head_runs(seeing, astronaut):
 
 
 def test_parts_lie_within_the_mask_and_the_better_person_is_in_front(seeing, astronaut):
-    found = seeing(astronaut)
-    assert len(found) > 3 and found.parts.shape == (len(found), 28, 28, 25) and found.uv.dtype == np.uint8
+    found = seeing(astronaut).above(0.1)  # weaker ones share a score: none of them is the better
+    assert len(found) > 3 and found.parts.shape == (len(found), 28, 28, 24) and found.uv.dtype == np.uint8
     for (iuv, left, top), (mask, *corner) in zip(found.iuv_crops(), found.crops(), strict=True):
         assert [left, top] == corner and not iuv[~mask].any() and (iuv[mask, 0] > 0).any()
         assert not iuv[iuv[..., 0] == 0].any()

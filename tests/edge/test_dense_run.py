@@ -39,7 +39,7 @@ def tiled(boxes, size=(96, 72)) -> Detections:
     """People with all 24 parts in six rows of four, U from 0 to 1 across and V down all of them."""
     y, x = np.mgrid[:28, :28] / 27
     tile = 1 + np.minimum(6 * y, 5).astype(int) * 4 + np.minimum(4 * x, 3).astype(int)
-    parts = (tile[..., None] == np.arange(COUNT + 1)).astype(np.uint8) * 200
+    parts = (tile[..., None] == np.arange(1, COUNT + 1)).astype(np.uint8) * 200
     uv = np.rint(255 * np.repeat(np.stack([x, y], axis=2)[..., None], COUNT, axis=3)).astype(np.uint8)
     count = len(boxes)
     return Detections(
@@ -73,7 +73,7 @@ def test_iuv_maps_read_back_with_the_right_parts_at_the_right_pixels(run, found)
     for y, x in np.argwhere(mask)[:: 997]:
         column, row = ((x + 0.5 - x0) / (x1 - x0) * 28 - 0.5, (y + 0.5 - y0) / (y1 - y0) * 28 - 0.5)
         (i, j), (a, b) = np.clip([row, column], 0, 26.999).astype(int), np.clip([row, column], 0, 27) % 1
-        cells = best.parts[0][i : i + 2, j : j + 2, 1:].astype(float)
+        cells = best.parts[0][i : i + 2, j : j + 2].astype(float)
         logits = (1 - a) * ((1 - b) * cells[0, 0] + b * cells[0, 1]) + a * ((1 - b) * cells[1, 0] + b * cells[1, 1])
         if 0 < row < 27 and 0 < column < 27 and np.diff(np.sort(logits)[-2:]) > 1e-3:
             assert part[y, x] == 1 + logits.argmax()
