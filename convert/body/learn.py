@@ -19,7 +19,7 @@ import numpy as np
 
 from edgemask.arguments import count
 from edgemask.command import exit_code
-from edgemask.convert.body.samples import BACKGROUND, Samples
+from edgemask.convert.body.samples import Samples
 from edgemask.errors import OptionError
 from edgemask.evaluate_dense import part_ious
 from edgemask.parts import COUNT
@@ -44,13 +44,13 @@ def losses(outputs, bits, u, v) -> dict:
 
     logits, *coordinates = outputs
     others = (bits[:, None] >> torch.arange(1, COUNT + 1, device=bits.device)[:, None, None]) & 1 == 0
-    ours = bits > BACKGROUND
+    known = bits > 0
     scores = functional.log_softmax(logits, 1).masked_fill(others, -1e4)
-    found = {"parts": -torch.logsumexp(scores, 1)[ours].sum() / max(1, int(ours.sum()))}
+    found = {"parts": -torch.logsumexp(scores, 1)[known].sum() / max(1, int(known.sum()))}
     # Of several parts it may be, the likeliest is the one whose coordinates are asked.
     part = scores.detach().argmax(1, keepdim=True)
     for name, channels, wanted in (("u", coordinates[0], u), ("v", coordinates[1], v)):
-        stated = torch.isfinite(wanted) & ours
+        stated = torch.isfinite(wanted) & known
         got = channels.gather(1, part)[:, 0]
         apart = functional.smooth_l1_loss(got[stated], wanted[stated], beta=BETA, reduction="sum")
         found[name] = UV_WEIGHT * apart / max(1, int(stated.sum()))
@@ -110,15 +110,15 @@ def judge(head, samples: Samples) -> dict:
         features, bits, *wanted = labels(samples, rows)
         with torch.inference_mode():
             logits, *coordinates = head(features)
-        got, ours = logits.argmax(1, keepdim=True), bits > BACKGROUND
+        got, known = logits.argmax(1, keepdim=True), bits > 0
         found = [one.gather(1, got)[:, 0].clamp(0, 1) for one in coordinates]
         got, part = got[:, 0] + 1, torch.log2(bits.clamp(min=1).double()).round().long()
-        confusion += np.bincount((part * (COUNT + 1) + got)[ours], minlength=(COUNT + 1) ** 2).reshape(COUNT + 1, -1)
-        right = (got == part) & ours
+        confusion += np.bincount((part * (COUNT + 1) + got)[known], minlength=(COUNT + 1) ** 2).reshape(COUNT + 1, -1)
+        right = (got == part) & known
         for name, mine, truth in zip(("u", "v"), found, wanted, strict=True):
             apart[name].append((mine - truth)[right].abs())
-        for index in np.flatnonzero(ours.any(2).any(1)):
-            there = ours[index]
+        for index in np.flatnonzero(known.any(2).any(1)):
+            there = known[index]
             truth, mine = ([one[index][there].numpy() for one in side] for side in ((part, *wanted), (got, *found)))
             scores.append(similarity(truth, mine))
     return {

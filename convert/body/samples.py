@@ -31,13 +31,13 @@ from edgemask.progress import progress
 # misses them.
 TAKEN, ENLARGED, JITTER = (0.25, 1.1), 2.0, 0.05
 SMALLEST, INSIDE = 16, 0.6  # pixels of a box's longer side in the input; share of a box that must be in a view
-BACKGROUND, TORSO = np.uint32(1), np.uint32(0b110)
+TORSO = np.uint32(0b110)
 
 
 @dataclass
 class Samples:
-    """features: float16 [N, 14, 14, C]; allowed: uint32 [N, 28, 28], bit p for each part that may be there, bit 0 for none,
-    0 where nothing is known; u, v: float16 [N, 28, 28], nan where unknown."""
+    """features: float16 [N, 14, 14, C]; allowed: uint32 [N, 28, 28], bit p for each part that may be there, 0 where nothing is
+    known and beside the person; u, v: float16 [N, 28, 28], nan where unknown."""
 
     features: np.ndarray
     allowed: np.ndarray
@@ -121,11 +121,11 @@ def _at(columns, rows, person):
 
 
 def exact(person, iuv, columns, rows):
-    """(allowed, u, v) of a grid by an IUV map; a pixel of the person without a label is unknown, all others background."""
+    """(allowed, u, v) of a grid by an IUV map."""
     at, mine = _at(columns, rows, person)
     found = iuv[at]
     part = np.where(mine, found[..., 0], 0).astype(np.uint32)
-    allowed = np.where(mine, np.where(part > 0, np.uint32(1) << part, 0), BACKGROUND).astype(np.uint32)
+    allowed = np.where(part > 0, np.uint32(1) << part, 0).astype(np.uint32)
     u, v = (np.where(part > 0, found[..., channel] / 255.0, np.nan) for channel in (1, 2))
     return allowed, u, v
 
@@ -134,14 +134,14 @@ def allowed(person, annotation, columns, rows):
     """(allowed, u, v) of a grid by keypoints and mask."""
     _, mine = _at(columns, rows, person)
     bits, v = weak.labels(annotation["keypoints"], person, columns, rows)
-    return np.where(mine, bits, BACKGROUND).astype(np.uint32), np.full(v.shape, np.nan), np.where(mine, v, np.nan)
+    return np.where(mine, bits, 0).astype(np.uint32), np.full(v.shape, np.nan), np.where(mine, v, np.nan)
 
 
 def mirrored(bits: np.ndarray, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Labels with left and right exchanged; mirrored charts have the same U and V, the torso's U turns round."""
-    out = bits & BACKGROUND
+    out = np.zeros_like(bits)
     for part in range(1, len(MIRROR)):
-        out |= ((bits >> np.uint32(part)) & BACKGROUND) << np.uint32(MIRROR[part])
+        out |= ((bits >> np.uint32(part)) & np.uint32(1)) << np.uint32(MIRROR[part])
     return out, np.where(bits & TORSO, 1 - u, u), v
 
 
@@ -251,7 +251,7 @@ def _run(options):
     with Conversion(options.checkpoint, 320, 320) as conversion:
         samples = collect(conversion.models["float"], labels, options.views, options.seed)
     samples.save(options.target)
-    known = float((samples.allowed > 1).mean())
+    known = float((samples.allowed > 0).mean())
     if options.json:
         print(json.dumps({"samples": len(samples), "labelled_share": known}))
     else:
