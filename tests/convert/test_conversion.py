@@ -220,7 +220,7 @@ def test_a_whole_conversion_takes_the_dense_head_along(checkpoint, three_classes
     out, pictures = tmp_path / "person.edgemask", three_classes[0].with_name("set")
     report = ["--report", str(tmp_path / "report.html")]
     assert main(["convert", str(checkpoint), "--calibration", str(pictures), *report, "-o", str(out)]) == 0
-    assert "int8 dense for tflite: 15 int8" in capsys.readouterr().out
+    assert "int8 dense for tflite: 25 int8" in capsys.readouterr().out
     agreed = json.loads((tmp_path / "report.json").read_text())["agreement"]
     for name in ("dense_parts", "dense_u", "dense_v"):
         assert agreed[name]["equal"] == 1 and agreed[name]["tflite"]["sqnr_db"] > 20, name
