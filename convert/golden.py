@@ -45,6 +45,7 @@ def golden(checkpoint) -> dict[str, np.ndarray]:
         found |= {f"p{index + 3}": level, f"objectness_{index}": score[0], f"deltas_{index}": delta[0], f"anchors_{index}": boxes}
     size = SIDE, SIDE
     (proposals,) = propose(reference, objectness, deltas, size, limits, coder["rpn"], coder["clamp"], limits["keep"])
+    proposals = proposals[proposals.any(1)]
 
     def pooled(boxes, stage):
         picture = torch.zeros(len(boxes), dtype=torch.long)

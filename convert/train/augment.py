@@ -14,6 +14,7 @@ from edgemask.letterbox import content_size
 PAD = describe((), 64, 64)["input"]["pad"]
 SMALLEST = 3.0  # pixels of a side: smaller objects are not worth a guess
 PASTED = 3
+GREY = 0.299, 0.587, 0.114  # of red, green and blue
 LARGER, TRIES = 3.0, 20  # a window without objects: how much larger it is shown, and how often one is looked for
 
 
@@ -161,14 +162,15 @@ def _paste(target, donor, random):
 
 def recolour(rgb: np.ndarray, strength: float, random: np.random.Generator) -> np.ndarray:
     """Brightness, contrast, saturation, each channel's gain; now and then blur or noise, as a small camera has."""
-    view = rgb.astype(np.float32)
-    grey = view @ np.array([0.299, 0.587, 0.114], np.float32)
-    view = grey[..., None] + (view - grey[..., None]) * (1 + random.uniform(-strength, strength))
+    vivid = 1 + random.uniform(-strength, strength)
     gain = (1 + random.uniform(-strength, strength)) * (1 + random.uniform(-0.25, 0.25, 3) * strength)
-    view = (view - 127) * (1 + random.uniform(-strength, strength)) + 127
-    view = view * gain.astype(np.float32)
+    contrast = 1 + random.uniform(-strength, strength)
+    saturation = vivid * np.eye(3) + (1 - vivid) * np.array(GREY)
+    matrix = gain[:, None] * np.hstack([contrast * saturation, np.full((3, 1), 127 * (1 - contrast))])
+    view = cv2.transform(rgb, matrix)
     if random.random() < 0.15:
         view = cv2.GaussianBlur(view, (0, 0), random.uniform(0.4, 1.2))
     if random.random() < 0.15:
-        view = view + random.normal(0, random.uniform(1, 8), view.shape)
-    return np.clip(view, 0, 255).astype(np.uint8)
+        noise = random.uniform(1, 8) * random.standard_normal(view.shape, np.float32)
+        view = np.clip(view + noise, 0, 255).astype(np.uint8)
+    return view

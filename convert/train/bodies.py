@@ -60,9 +60,11 @@ class BodyViews(Dataset):
         return Bodies(recolour(rgb, self.recipe.colour, random), *known)
 
 
-def tensors(views: list[Bodies], device) -> dict[str, torch.Tensor]:
-    """All their people: boxes [N, 4], picture [N] (which view), allowed int64, u and v [N, side, side]."""
+def collate(views: list[Bodies]) -> dict[str, torch.Tensor]:
+    """A batch: images uint8 [B, H, W, 3]; of all their people boxes [N, 4], picture [N] (which view), allowed int64, u and v
+    [N, side, side]."""
     found = {name: np.concatenate([getattr(one, name) for one in views]) for name in KNOWN}
     found["allowed"] = found["allowed"].astype(np.int64)
     found["picture"] = np.concatenate([np.full(len(one.boxes), index) for index, one in enumerate(views)])
-    return {name: torch.from_numpy(values).to(device) for name, values in found.items()}
+    found["images"] = np.stack([one.rgb for one in views])
+    return {name: torch.from_numpy(values) for name, values in found.items()}

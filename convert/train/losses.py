@@ -1,6 +1,5 @@
 """What the network should say of a picture, and how far it is from it (Ren et al. 2015, He et al. 2017)."""
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
@@ -34,24 +33,24 @@ class Losses(nn.Module):
             self.register_buffer(f"anchors_{index}", boxes, persistent=False)
         self.levels = len(layout["strides"])
 
-    def forward(self, images: torch.Tensor, labels: list[dict], seed: int, bodies: dict | None = None) -> dict[str, torch.Tensor]:
+    def forward(self, labels: dict, seed: int, bodies: dict | None = None) -> dict[str, torch.Tensor]:
         """Losses by name: rpn_score, rpn_box, score, box, mask, and with bodies parts, u, v.
 
-        images: uint8 [B, 3, H, W]; labels: a dict of tensors a picture, as `Sample` has them; seed: of what is sampled;
-        bodies: what is known of the people on the pictures that come after those with labels (train.bodies).
+        labels: a batch of train.loader; seed: of what is sampled; bodies: a batch of train.bodies, whose pictures the network
+        sees together with those.
         """
+        images = torch.cat([labels["images"], *([bodies["images"]] if bodies else [])]).permute(0, 3, 1, 2)
         random = torch.Generator(images.device).manual_seed(seed)
         levels, objectness, deltas = self.network.trunk((images.float() - 127) / 128)
-        batch = len(labels)
-        objectness = [one[:batch].permute(0, 2, 3, 1).reshape(batch, -1) for one in objectness]
-        deltas = [one[:batch].permute(0, 2, 3, 1).reshape(batch, -1, 4) for one in deltas]
+        batch = len(labels["images"])
+        objectness = [one[:batch].permute(0, 2, 3, 1).reshape(batch, -1).float() for one in objectness]
+        deltas = [one[:batch].permute(0, 2, 3, 1).reshape(batch, -1, 4).float() for one in deltas]
         reference = [getattr(self, f"anchors_{index}") for index in range(self.levels)]
         coder = self.coder["rpn"], self.coder["clamp"]
         proposals = propose(reference, objectness, deltas, self.size, self.limits, *coder, PROPOSED)
         first = self._proposing(torch.cat(reference), torch.cat(objectness, 1), torch.cat(deltas, 1), labels, random)
-        chosen = [self._choose(found, one, random) for found, one in zip(proposals, labels, strict=True)]
         pool = [level.float() for level in levels[: len(self.roi["levels"])]]
-        found = {**first, **self._heads(pool, chosen, labels)}
+        found = {**first, **self._heads(pool, *self._choose(proposals, labels, random), labels)}
         return {**found, **self._bodies(pool, bodies, batch)} if bodies else found
 
     def _bodies(self, pool, bodies, first):
@@ -67,66 +66,56 @@ class Losses(nn.Module):
         return {name: DENSE_WEIGHT * value for name, value in found.items()}
 
     def _proposing(self, reference, objectness, deltas, labels, random):
-        scores, boxes, count = [], [], 0
-        for score, delta, one in zip(objectness, deltas, labels, strict=True):
-            wanted, target = match_anchors(reference, one)
-            positive = _some(wanted == 1, ANCHORS // 2, random)
-            negative = _some(wanted == 0, ANCHORS - len(positive), random)
-            count += len(positive) + len(negative)
-            picked = torch.cat([positive, negative])
-            truth = (wanted[picked] == 1).float()
-            scores.append(functional.binary_cross_entropy_with_logits(score[picked].float(), truth, reduction="sum"))
-            goal = encode(reference[positive], one["boxes"][target[positive]], self.coder["rpn"])
-            boxes.append(functional.smooth_l1_loss(delta[positive].float(), goal, beta=1 / 9, reduction="sum"))
-        return {"rpn_score": sum(scores) / max(1, count), "rpn_box": sum(boxes) / max(1, count)}
+        wanted, target = match_anchors(reference, labels["boxes"], labels["crowds"])
+        positive, chosen = _some(wanted == 1, ANCHORS // 2, random)
+        negative, others = _some(wanted == 0, ANCHORS, random, ANCHORS - chosen.sum(1))
+        count = (chosen.sum() + others.sum()).clamp(min=1)
+        wrong = functional.softplus(objectness.gather(1, negative))[others].sum()
+        missed = functional.softplus(-objectness.gather(1, positive))[chosen].sum()
+        goal = encode(reference[positive[chosen]], _of(labels["boxes"], target.gather(1, positive))[chosen], self.coder["rpn"])
+        box = functional.smooth_l1_loss(_of(deltas, positive)[chosen], goal, beta=1 / 9, reduction="sum")
+        return {"rpn_score": (wrong + missed) / count, "rpn_box": box / count}
 
-    def _choose(self, proposals, one, random):
-        """(boxes [≤ ROIS, 4], index of the object of each, −1 of the background)."""
-        boxes = torch.cat([proposals, one["boxes"]])
-        if not len(one["boxes"]):
-            best, target = torch.zeros(len(boxes), device=boxes.device), torch.zeros_like(boxes[:, 0], dtype=torch.long)
-        else:
-            best, target = overlap(boxes, one["boxes"])[0].max(1)
-        ignored = (overlap(boxes, one["crowds"])[1] > COVERED).any(1)
-        positive = _some(best >= 0.5, ROIS // 3, random)
-        negative = _some((best < 0.5) & ~ignored, ROIS - len(positive), random)
-        owner = torch.cat([target[positive], torch.full_like(negative, -1)])
-        return boxes[torch.cat([positive, negative])], owner
+    def _choose(self, proposals, labels, random):
+        """(boxes [R, 4], picture of each, object of each, −1 of the background), at most ROIS a picture."""
+        boxes = torch.cat([proposals, labels["boxes"]], 1)
+        best, target = overlap(boxes, labels["boxes"])[0].max(2)
+        ignored = (overlap(boxes, labels["crowds"])[1] > COVERED).any(2) | ~boxes.any(2)
+        positive, chosen = _some(best >= 0.5, ROIS // 3, random)
+        negative, others = _some((best < 0.5) & ~ignored, ROIS, random, ROIS - chosen.sum(1))
+        owner = torch.cat([target.gather(1, positive), torch.full_like(negative, -1)], 1)
+        there = torch.cat([chosen, others], 1)
+        return _of(boxes, torch.cat([positive, negative], 1))[there], torch.nonzero(there)[:, 0], owner[there]
 
-    def _heads(self, pool, chosen, labels):
-        boxes = torch.cat([found for found, _ in chosen])
-        owner = torch.cat([owner for _, owner in chosen])
-        picture = torch.cat([torch.full_like(owner, index) for index, (_, owner) in enumerate(chosen)])
+    def _heads(self, pool, boxes, picture, owner, labels):
         positive = owner >= 0
-        classes, truth = torch.zeros_like(owner), torch.zeros_like(boxes)
-        for index, one in enumerate(labels):
-            rows = positive & (picture == index)
-            classes[rows], truth[rows] = one["classes"][owner[rows]] + 1, one["boxes"][owner[rows]]
+        mine = picture[positive], owner[positive]
+        classes = torch.zeros_like(owner)
+        classes[positive] = labels["classes"][mine] + 1
         scores, deltas = self.network.box(self._pooled(pool, boxes, picture, "box"))
-        goal = encode(boxes[positive], truth[positive], self.coder["box"])
+        goal = encode(boxes[positive], labels["boxes"][mine], self.coder["box"])
         box = functional.smooth_l1_loss(deltas[positive].float(), goal, beta=1.0, reduction="sum") / max(1, len(boxes))
         score = functional.cross_entropy(scores.float(), classes)
-        mask = self._masks(pool, boxes, owner, picture, classes, labels)
+        mask = self._masks(pool, boxes[positive], *mine, labels)
         return {"score": score, "box": BOX_WEIGHT * box, "mask": mask}
 
     def _pooled(self, pool, boxes, picture, stage):
         return roi_align(pool, boxes, picture, self.size[0], self.roi[stage], canonical(self.roi, stage))
 
-    def _masks(self, pool, boxes, owner, picture, classes, labels):
-        rows, goals = [], []
-        side = 2 * self.roi["mask"]
-        for index, one in enumerate(labels):
-            mine = torch.nonzero((picture == index) & (owner >= 0))[:, 0]
-            mine = mine[one["masked"][owner[mine]]][:MASKS]
-            rows.append(mine)
-            goals.append(crop_masks(one["masks"][owner[mine]], boxes[mine], side))
-        rows, goals = torch.cat(rows), torch.cat(goals)
-        if len(rows) < 2:  # batch norm wants more than one; the sum keeps every weight in the graph
-            rows, goals, weight = torch.arange(2, device=boxes.device), boxes.new_zeros(2, side, side), 0.0
-        else:
-            weight = 1.0
-        logits = self.network.mask(self._pooled(pool, boxes[rows], picture[rows], "mask"))
-        logits = logits[torch.arange(len(rows)), (classes[rows] - 1).clamp(min=0)].float()
+    def _masks(self, pool, boxes, picture, owner, labels):
+        known = labels["mask"][picture, owner] >= 0
+        boxes, picture, owner = boxes[known], picture[known], owner[known]
+        # Of a picture the first MASKS, which are as random as any: its RoIs come one after another.
+        first = torch.arange(len(boxes), device=boxes.device) - torch.searchsorted(picture, picture) < MASKS
+        boxes, picture, owner = boxes[first], picture[first], owner[first]
+        side, weight = 2 * self.roi["mask"], 1.0
+        goals = crop_masks(labels["masks"], labels["mask"][picture, owner], boxes, side)
+        classes = labels["classes"][picture, owner]
+        if len(boxes) < 2:  # batch norm wants more than one; the sum keeps every weight in the graph
+            boxes, goals, weight = boxes.new_zeros(2, 4), boxes.new_zeros(2, side, side), 0.0
+            picture = classes = torch.zeros(2, dtype=torch.long, device=boxes.device)
+        logits = self.network.mask(self._pooled(pool, boxes, picture, "mask"))
+        logits = logits[torch.arange(len(boxes), device=boxes.device), classes].float()
         return weight * (functional.binary_cross_entropy_with_logits(logits, goals) + DICE_WEIGHT * dice(logits, goals))
 
 
@@ -140,25 +129,25 @@ def dice(logits: torch.Tensor, goals: torch.Tensor) -> torch.Tensor:
     return (1 - (2 * shared + 1) / (both + 1)).mean()
 
 
-def match_anchors(reference: torch.Tensor, label: dict) -> tuple[torch.Tensor, torch.Tensor]:
-    """(1 positive, 0 negative, −1 neither; index of the nearest object), int64 [N] each."""
-    wanted = torch.zeros(len(reference), dtype=torch.long, device=reference.device)
-    target = torch.zeros_like(wanted)
-    if len(label["boxes"]):
-        shared = overlap(reference, label["boxes"])[0]
-        best, target = shared.max(1)
-        wanted[best >= NEGATIVE] = -1
-        top = shared.amax(0)
-        anchor, owner = torch.nonzero((shared == top) & (top > AT_LEAST), as_tuple=True)
-        wanted[anchor], target[anchor] = 1, owner
-        wanted[best >= POSITIVE] = 1
-    crowded = (overlap(reference, label["crowds"])[1] > COVERED).any(1)
-    wanted[crowded & (wanted == 0)] = -1
+def match_anchors(reference: torch.Tensor, boxes: torch.Tensor, crowds: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """(1 positive, 0 negative, −1 neither; index of the nearest object), int64 [B, N] each.
+
+    reference: [N, 4]; boxes, crowds: [B, G, 4], [B, M, 4], zeros where there are no more.
+    """
+    shared = overlap(reference, boxes)[0]
+    best, target = shared.max(2)
+    top = shared.amax(1, keepdim=True)
+    foremost = (shared == top) & (top > AT_LEAST)
+    taken = foremost.any(2)
+    target = torch.where(taken, foremost.byte().argmax(2), target)
+    crowded = (overlap(reference, crowds)[1] > COVERED).any(2)
+    wanted = torch.where(crowded | (best >= NEGATIVE), -1, 0)
+    wanted[taken | (best >= POSITIVE)] = 1
     return wanted, target
 
 
-def crop_masks(masks: torch.Tensor, boxes: torch.Tensor, side: int) -> torch.Tensor:
-    """Masks [N, H, W] of 0 and 1 seen through boxes [N, 4]: float [N, side, side] of 0 and 1."""
+def crop_masks(masks: torch.Tensor, rows: torch.Tensor, boxes: torch.Tensor, side: int) -> torch.Tensor:
+    """Masks [M, H, W] of 0 and 1, those of rows [N] seen through boxes [N, 4]: float [N, side, side] of 0 and 1."""
     if not len(boxes):
         return boxes.new_zeros(0, side, side)
     height, width = masks.shape[1:]
@@ -166,16 +155,17 @@ def crop_masks(masks: torch.Tensor, boxes: torch.Tensor, side: int) -> torch.Ten
     x = (boxes[:, :1] + (boxes[:, 2:3] - boxes[:, :1]) * points) / width * 2 - 1
     y = (boxes[:, 1:2] + (boxes[:, 3:] - boxes[:, 1:2]) * points) / height * 2 - 1
     grid = torch.stack([x[:, None, :].expand(-1, side, -1), y[:, :, None].expand(-1, -1, side)], -1)
-    return (functional.grid_sample(masks[:, None].float(), grid, align_corners=False)[:, 0] >= 0.5).float()
+    return (functional.grid_sample(masks[rows][:, None].float(), grid, align_corners=False)[:, 0] >= 0.5).float()
 
 
-def tensors(sample, device) -> dict[str, torch.Tensor]:
-    """A `Sample`'s labels on a device."""
-    names = ("boxes", "classes", "masks", "masked", "crowds")
-    return {name: torch.from_numpy(np.ascontiguousarray(getattr(sample, name))).to(device) for name in names}
+def _some(wanted, limit, random, count=None):
+    """(Index [B, limit] of some of those wanted [B, N], which of them are, at most `count` [B]), drawn at random."""
+    draws = torch.rand(wanted.shape, generator=random, device=wanted.device).masked_fill(~wanted, -1)
+    best, chosen = draws.topk(min(limit, draws.shape[1]), 1)
+    there = best >= 0
+    return chosen, there if count is None else there & (torch.arange(best.shape[1], device=best.device) < count[:, None])
 
 
-def _some(flags, count, random):
-    """Indices of at most `count` of the flagged, at random."""
-    found = torch.nonzero(flags)[:, 0]
-    return found[torch.randperm(len(found), generator=random, device=found.device)[:count]]
+def _of(rows, index):
+    """Rows [B, N, 4] by index [B, K]."""
+    return rows.gather(1, index[..., None].expand(-1, -1, rows.shape[2]))

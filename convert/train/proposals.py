@@ -7,7 +7,7 @@ def encode(reference: torch.Tensor, boxes: torch.Tensor, coder) -> torch.Tensor:
     """The deltas that turn reference boxes [N, 4] into boxes [N, 4]: the inverse of edgemask.boxes.decode."""
     size, wanted = reference[:, 2:] - reference[:, :2], boxes[:, 2:] - boxes[:, :2]
     shift = (boxes[:, :2] + wanted / 2 - reference[:, :2] - size / 2) / size
-    return torch.cat([shift, (wanted / size).log()], 1) * torch.tensor(coder, device=boxes.device)
+    return torch.cat([shift, (wanted / size).log()], 1) * boxes.new_tensor(coder)
 
 
 def decode(reference: torch.Tensor, deltas: torch.Tensor, coder, clamp: float) -> torch.Tensor:
@@ -44,8 +44,8 @@ def suppressed(boxes: torch.Tensor, threshold: float) -> torch.Tensor:
 
 
 @torch.no_grad()
-def propose(anchors, objectness, deltas, size, limits, coder, clamp: float, keep: int) -> list[torch.Tensor]:
-    """Each picture's proposals, [≤ keep, 4], best first, as edgemask.proposals.Proposer picks them.
+def propose(anchors, objectness, deltas, size, limits, coder, clamp: float, keep: int) -> torch.Tensor:
+    """Each picture's proposals, [B, keep, 4], best first and then zeros, as edgemask.proposals.Proposer picks them.
 
     anchors, objectness, deltas: per level [n, 4], [B, n], [B, n, 4]; size: the input's (width, height).
     """
@@ -61,4 +61,5 @@ def propose(anchors, objectness, deltas, size, limits, coder, clamp: float, keep
     scores, order = scores.masked_fill(small, -torch.inf).topk(min(limits["nms_input"], scores.shape[1]))
     boxes = boxes.gather(1, order[..., None].expand(-1, -1, 4))
     fine = ~suppressed(boxes, limits["nms"]) & scores.isfinite()
-    return [found[stay][:keep] for found, stay in zip(boxes, fine, strict=True)]
+    first = (~fine).byte().argsort(dim=1, stable=True)[:, :keep]
+    return (boxes * fine[..., None]).gather(1, first[..., None].expand(-1, -1, 4))

@@ -21,9 +21,9 @@ from edgemask.convert.checkpoint import save_checkpoint
 from edgemask.convert.conversion import Conversion
 from edgemask.convert.network import CHANNELS, Network, Unit
 from edgemask.convert.train.loader import Views, batches
-from edgemask.convert.train.losses import Losses, tensors
+from edgemask.convert.train.losses import Losses
 from edgemask.convert.train.recipe import Recipe
-from edgemask.convert.train.trainer import CLIP, frozen, pace
+from edgemask.convert.train.trainer import CLIP, Place, frozen, pace
 from edgemask.files import replacing
 from edgemask.progress import progress
 
@@ -166,12 +166,11 @@ def settle(conversion: Conversion, recipe: Recipe, pictures, workers: int = 0) -
     losses = Losses(rounded, conversion.checkpoint.classes, recipe.input)
     optimiser = torch.optim.AdamW(rounded.parameters(), lr=recipe.rate * RATE, weight_decay=0)
     short = replace(recipe, iterations=recipe.quantised, seed=recipe.seed + 1)
-    shares = progress(batches(Views(pictures, short), short.batch, 0, 0, 1, workers), "quantisation-aware", short.iterations)
-    for iteration, samples in enumerate(shares):
+    shares = progress(batches(Views(pictures, short), short.batch, 0, Place(torch.device("cpu")), workers), "quantisation-aware", short.iterations)
+    for iteration, labels in enumerate(shares):
         for group in optimiser.param_groups:
             group["lr"] = recipe.rate * RATE * pace(iteration, short)
-        images = torch.from_numpy(np.stack([one.rgb for one in samples])).permute(0, 3, 1, 2)
-        found = losses(images, [tensors(one, torch.device("cpu")) for one in samples], short.seed * 1_000_003 + iteration)
+        found = losses(labels, short.seed * 1_000_003 + iteration)
         optimiser.zero_grad(set_to_none=True)
         sum(found.values()).backward()
         torch.nn.utils.clip_grad_norm_(rounded.parameters(), CLIP)

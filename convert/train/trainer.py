@@ -7,16 +7,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
 from edgemask.convert.network import Network
 from edgemask.convert.train.bodies import BodyViews
-from edgemask.convert.train.bodies import tensors as body_tensors
+from edgemask.convert.train.bodies import collate as collate_bodies
 from edgemask.convert.train.loader import Views, batches
-from edgemask.convert.train.losses import Losses, tensors
+from edgemask.convert.train.losses import Losses
 from edgemask.convert.train.recipe import Recipe
 from edgemask.errors import CheckpointError
 from edgemask.files import replacing
@@ -58,7 +57,7 @@ class Trainer:
         for module in self.frozen:
             module.requires_grad_(False)
         self.losses = Losses(self.network, classes, recipe.input).to(place.device)
-        self.optimiser = torch.optim.AdamW(self._groups(), lr=recipe.rate)
+        self.optimiser = torch.optim.AdamW(self._groups(), lr=recipe.rate, fused=place.device.type == "cuda")
         self.forward = self.losses
         if place.world > 1:
             self.forward = DistributedDataParallel(self.losses, [place.device] if place.device.type == "cuda" else None)
@@ -80,31 +79,29 @@ class Trainer:
 
         pictures: of train.dataset; bodies: `LabelSet`s, from which the dense head learns.
         """
-        recipe, turn = self.recipe, (self.iteration, self.place.rank, self.place.world, workers)
-        people = batches(BodyViews(bodies, recipe), recipe.bodies, *turn) if bodies else itertools.repeat([])
-        for samples, others in zip(batches(Views(pictures, recipe), recipe.batch, *turn), people, strict=False):
-            losses = self._step(samples, others)
+        recipe, turn = self.recipe, (self.iteration, self.place, workers)
+        people = batches(BodyViews(bodies, recipe), recipe.bodies, *turn, collate_bodies) if bodies else itertools.repeat(None)
+        for labels, others in zip(batches(Views(pictures, recipe), recipe.batch, *turn), people, strict=False):
+            losses = self._step(labels, others)
             self.iteration += 1
             yield losses
 
-    def _step(self, samples, bodies):
+    def _step(self, labels, bodies):
         self.network.train()
         for module in self.frozen:
             module.eval()
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.rate * group["factor"] * pace(self.iteration, self.recipe)
-        device = self.place.device
-        images = torch.from_numpy(np.stack([one.rgb for one in samples + bodies])).to(device).permute(0, 3, 1, 2)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        kind = self.place.device.type
+        with torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda"):
             seed = (self.recipe.seed * 1_000_003 + self.iteration) * self.place.world + self.place.rank
-            dense = body_tensors(bodies, device) if bodies else None
-            losses = self.forward(images, [tensors(one, device) for one in samples], seed, dense)
+            losses = self.forward(labels, seed, bodies)
         self.optimiser.zero_grad(set_to_none=True)
         sum(losses.values()).backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), CLIP)
         self.optimiser.step()
         self._follow()
-        found = {name: float(value.detach()) for name, value in losses.items()}
+        found = dict(zip(losses, torch.stack(list(losses.values())).tolist(), strict=True))
         if not math.isfinite(sum(found.values())):
             raise CheckpointError(f"the losses of iteration {self.iteration} are not finite: lower the recipe's rate")
         return found
@@ -113,9 +110,9 @@ class Trainer:
     def _follow(self):
         """A young average forgets faster, or it would be the starting weights for long."""
         keep = min(self.recipe.average, (1 + self.iteration) / (10 + self.iteration))
-        for mine, theirs in zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True):
-            if mine.is_floating_point():
-                mine.lerp_(theirs, 1 - keep)
+        pairs = zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True)
+        mine, theirs = zip(*(pair for pair in pairs if pair[0].is_floating_point()), strict=True)
+        torch._foreach_lerp_(mine, theirs, 1 - keep)
 
     def save(self, folder: Path):
         """Write the state from which `resume` goes on, whole or not at all."""

@@ -15,10 +15,11 @@ from edgemask.cli import main  # noqa: E402
 from edgemask.convert.body.samples import LabelSet  # noqa: E402
 from edgemask.convert.network import Network  # noqa: E402
 from edgemask.convert.train.augment import sample  # noqa: E402
-from edgemask.convert.train.bodies import BodyViews, tensors  # noqa: E402
+from edgemask.convert.train.bodies import BodyViews  # noqa: E402
+from edgemask.convert.train.bodies import collate as collate_bodies  # noqa: E402
 from edgemask.convert.train.dataset import read_pictures  # noqa: E402
+from edgemask.convert.train.loader import collate  # noqa: E402
 from edgemask.convert.train.losses import Losses  # noqa: E402
-from edgemask.convert.train.losses import tensors as label_tensors  # noqa: E402
 from edgemask.convert.train.recipe import read_recipe  # noqa: E402
 from edgemask.errors import DatasetError  # noqa: E402
 
@@ -115,11 +116,7 @@ def test_its_losses_reach_the_trunk_unless_there_is_nobody(people, nobody):
     if nobody:
         for one in views:
             one.boxes, one.allowed, one.u, one.v = one.boxes[:0], one.allowed[:0], one.u[:0], one.v[:0]
-    images = torch.from_numpy(np.stack([one.rgb for one in labelled + views])).permute(0, 3, 1, 2)
-    device = torch.device("cpu")
-    found = Losses(network, ["person"], settings.input)(
-        images, [label_tensors(one, device) for one in labelled], 0, tensors(views, device)
-    )
+    found = Losses(network, ["person"], settings.input)(collate(labelled), 0, collate_bodies(views))
     dense = sum(found[name] for name in ("parts", "u", "v"))
     assert torch.isfinite(sum(found.values())) and (dense.item() == 0) == nobody
     dense.backward()

@@ -19,8 +19,9 @@ from edgemask import boxes as reference_boxes  # noqa: E402
 from edgemask.cli import main  # noqa: E402
 from edgemask.convert.bundle_writer import describe  # noqa: E402
 from edgemask.convert.train import example, losses, proposals  # noqa: E402
-from edgemask.convert.train.augment import sample  # noqa: E402
+from edgemask.convert.train.augment import recolour, sample  # noqa: E402
 from edgemask.convert.train.dataset import Instance, Picture, decode, read_pictures  # noqa: E402
+from edgemask.convert.train.loader import collate  # noqa: E402
 from edgemask.convert.train.recipe import Recipe  # noqa: E402
 from edgemask.convert.train.roi import roi_align  # noqa: E402
 from edgemask.convert.train.start import starting_network  # noqa: E402
@@ -116,9 +117,10 @@ def test_coding_is_undone_by_decoding(scattered):
 
 def test_every_object_has_an_anchor_and_crowds_teach_nothing():
     anchors = torch.from_numpy(np.concatenate(Proposer.of(describe((), *SIZE)).anchors))
-    label = {"boxes": torch.tensor([[10.0, 10, 60, 90], [200, 100, 208, 106]]), "crowds": torch.tensor([[100.0, 20, 180, 90]])}
-    wanted, target = losses.match_anchors(anchors, label)
-    assert set(target[wanted == 1].tolist()) >= {0}
+    boxes = torch.tensor([[[10.0, 10, 60, 90], [200, 100, 208, 106]], [[0.0, 0, 0, 0]] * 2])
+    crowds = torch.tensor([[[100.0, 20, 180, 90]], [[0.0, 0, 0, 0]]])
+    (wanted, nothing), (target, _) = losses.match_anchors(anchors, boxes, crowds)
+    assert set(target[wanted == 1].tolist()) >= {0} and not nothing.any()
     inside = (anchors[:, 0] > 100) & (anchors[:, 2] < 180) & (anchors[:, 1] > 20) & (anchors[:, 3] < 90)
     assert inside.any() and (wanted[inside] == -1).all()
     assert (wanted == 0).sum() > 1000
@@ -127,7 +129,7 @@ def test_every_object_has_an_anchor_and_crowds_teach_nothing():
 def test_masks_seen_through_boxes():
     masks = torch.zeros(1, 64, 64, dtype=torch.uint8)
     masks[0, 16:48, 16:32] = 1
-    seen = losses.crop_masks(masks, torch.tensor([[16.0, 16, 48, 48]]), 28)[0]
+    seen = losses.crop_masks(masks, torch.tensor([0]), torch.tensor([[16.0, 16, 48, 48]]), 28)[0]
     assert seen[:, :14].all() and not seen[:, 14:].any()
 
 
@@ -152,6 +154,30 @@ def test_labels_move_with_the_picture(fruit):
         apples &= cv2.erode(apples.astype(np.uint8), np.ones((5, 5))).astype(bool)
         if apples.sum() > 500:  # apples are redder than blue wherever their mask is
             assert (seen.rgb[apples][:, 0].astype(int) > seen.rgb[apples][:, 2]).mean() > 0.8
+
+
+def test_a_batch_keeps_each_mask_with_its_object(fruit):
+    pictures, _ = read_pictures([fruit / "train.json"], ("apple", "banana"))
+    recipe = Recipe((), fruit / "val.json", input=SIZE)
+    samples = [sample(picture, recipe, np.random.default_rng(number)) for number, picture in enumerate(pictures[:4])]
+    samples[0].masked[0] = False
+    batch = collate(samples)
+    assert batch["images"].shape == (4, SIZE[1], SIZE[0], 3) and batch["mask"][0, 0] == -1
+    for row, one in enumerate(samples):
+        for index in range(len(one.boxes)):
+            np.testing.assert_array_equal(batch["boxes"][row, index], one.boxes[index])
+            if one.masked[index]:
+                np.testing.assert_array_equal(batch["masks"][batch["mask"][row, index]], one.masks[index])
+        assert not batch["boxes"][row, len(one.boxes) :].any() and (batch["mask"][row, len(one.boxes) :] == -1).all()
+
+
+def test_colours_turn_and_greys_stay_grey():
+    rgb = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
+    seen = [recolour(rgb, 0.3, np.random.default_rng(seed)) for seed in range(8)]
+    assert all(one.dtype == np.uint8 and one.shape == rgb.shape and not np.array_equal(one, rgb) for one in seen)
+    grey = np.full((8, 8, 3), 127, np.uint8)
+    untouched = [recolour(grey, 0.0, np.random.default_rng(seed)) for seed in range(8)]
+    assert sum(np.array_equal(one, grey) for one in untouched) >= 4  # the others have noise
 
 
 def test_a_view_is_a_function_of_the_seed(fruit):
