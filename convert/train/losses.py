@@ -14,7 +14,7 @@ from edgemask.roi_align import canonical
 
 POSITIVE, NEGATIVE, AT_LEAST = 0.65, 0.3, 0.15  # IoU of anchors; every object has its best one above AT_LEAST
 ANCHORS, ROIS, MASKS = 128, 96, 10  # sampled of each picture
-PROPOSED = 200
+PROPOSED, GRAIN = 200, 128
 BOX_WEIGHT, DICE_WEIGHT, DENSE_WEIGHT = 1.5, 0.5, 0.3
 COVERED = 0.5  # share of a box in a crowd from which nothing is learned of it
 
@@ -60,9 +60,7 @@ class Losses(nn.Module):
             bodies = {"boxes": nobody[:, 0, :4], "picture": nobody[:, 0, 0].long()}
             bodies |= {"allowed": nobody.long(), "u": nobody, "v": nobody}
         picture = bodies["picture"] + first
-        pooled = self._pooled(pool, bodies["boxes"], picture, "dense")
-        outputs = (one.float() for one in self.network.dense(pooled))
-        found = dense_losses(outputs, bodies["allowed"], bodies["u"], bodies["v"])
+        found = dense_losses(self._answers("dense", pool, bodies["boxes"], picture), bodies["allowed"], bodies["u"], bodies["v"])
         return {name: DENSE_WEIGHT * value for name, value in found.items()}
 
     def _proposing(self, reference, objectness, deltas, labels, random):
@@ -92,15 +90,20 @@ class Losses(nn.Module):
         mine = picture[positive], owner[positive]
         classes = torch.zeros_like(owner)
         classes[positive] = labels["classes"][mine] + 1
-        scores, deltas = self.network.box(self._pooled(pool, boxes, picture, "box"))
+        scores, deltas = self._answers("box", pool, boxes, picture)
         goal = encode(boxes[positive], labels["boxes"][mine], self.coder["box"])
-        box = functional.smooth_l1_loss(deltas[positive].float(), goal, beta=1.0, reduction="sum") / max(1, len(boxes))
-        score = functional.cross_entropy(scores.float(), classes)
+        box = functional.smooth_l1_loss(deltas[positive], goal, beta=1.0, reduction="sum") / max(1, len(boxes))
+        score = functional.cross_entropy(scores, classes)
         mask = self._masks(pool, boxes[positive], *mine, labels)
         return {"score": score, "box": BOX_WEIGHT * box, "mask": mask}
 
-    def _pooled(self, pool, boxes, picture, stage):
-        return roi_align(pool, boxes, picture, self.size[0], self.roi[stage], canonical(self.roi, stage))
+    def _answers(self, stage, pool, boxes, picture):
+        """What the stage's head says of boxes, a list; on a GPU of a round number of them, since cuDNN plans each number anew."""
+        count, round_to = len(boxes), GRAIN if boxes.is_cuda else 1
+        rows = torch.arange(-(-count // round_to) * round_to, device=boxes.device) % count
+        size = self.size[0], self.roi[stage], canonical(self.roi, stage)
+        found = getattr(self.network, stage)(roi_align(pool, boxes[rows], picture[rows], *size))
+        return [one[:count].float() for one in (found if isinstance(found, tuple) else (found,))]
 
     def _masks(self, pool, boxes, picture, owner, labels):
         known = labels["mask"][picture, owner] >= 0
@@ -114,8 +117,8 @@ class Losses(nn.Module):
         if len(boxes) < 2:  # batch norm wants more than one; the sum keeps every weight in the graph
             boxes, goals, weight = boxes.new_zeros(2, 4), boxes.new_zeros(2, side, side), 0.0
             picture = classes = torch.zeros(2, dtype=torch.long, device=boxes.device)
-        logits = self.network.mask(self._pooled(pool, boxes, picture, "mask"))
-        logits = logits[torch.arange(len(boxes), device=boxes.device), classes].float()
+        (logits,) = self._answers("mask", pool, boxes, picture)
+        logits = logits[torch.arange(len(boxes), device=boxes.device), classes]
         return weight * (functional.binary_cross_entropy_with_logits(logits, goals) + DICE_WEIGHT * dice(logits, goals))
 
 

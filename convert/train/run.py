@@ -70,9 +70,9 @@ class Run:
                     break
         if self.trainer.place.first:
             finished = self.trainer.iteration == self.recipe.iterations
+            self.trainer.save(self.folder)
             if finished:
                 self._measure()
-            self.trainer.save(self.folder)
             if finished and self.recipe.quantised:
                 print(last_step(self.folder / BEST, self.recipe, pictures, self.classes, workers))
             stopped = f"stopped after iteration {self.trainer.iteration}: the same command goes on"
