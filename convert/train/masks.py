@@ -3,7 +3,7 @@
     python -m edgemask.convert.train.masks person.safetensors train.json masked.json
 
 The network sees each object enlarged, as it is and mirrored, and so better than in the whole picture. A mask is kept when it
-reaches the sides of its box and the network is sure of it. The new json, beside the old one, has the old one's masks, too.
+reaches the sides of its box and the network is sure of it; masks that are known stay as they are.
 """
 
 import argparse
@@ -67,7 +67,8 @@ def complete(model: Model, path) -> tuple[dict, int, int]:
         if one.get("segmentation") is None and not one.get("iscrowd"):
             lacking.setdefault(one["image_id"], []).append(one)
     for image in progress([one for one in content["images"] if one["id"] in lacking], "pictures"):
-        rgb = cv2.resize(pictures.read(folder / image["file_name"]), (image["width"], image["height"]), interpolation=cv2.INTER_AREA)
+        rgb, size = pictures.read(folder / image["file_name"]), (image["width"], image["height"])
+        rgb = rgb if rgb.shape[1::-1] == size else cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
         for one in lacking[image["id"]]:
             x, y, width, height = one["bbox"]
             if max(width, height) < SMALLEST:

@@ -8,7 +8,6 @@ import copy
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import onnx
 import torch
 from onnx import numpy_helper
@@ -166,8 +165,8 @@ def settle(conversion: Conversion, recipe: Recipe, pictures, workers: int = 0) -
     losses = Losses(rounded, conversion.checkpoint.classes, recipe.input)
     optimiser = torch.optim.AdamW(rounded.parameters(), lr=recipe.rate * RATE, weight_decay=0)
     short = replace(recipe, iterations=recipe.quantised, seed=recipe.seed + 1)
-    shares = progress(batches(Views(pictures, short), short.batch, 0, Place(torch.device("cpu")), workers), "quantisation-aware", short.iterations)
-    for iteration, labels in enumerate(shares):
+    shares = batches(Views(pictures, short), short.batch, 0, Place(torch.device("cpu")), workers)
+    for iteration, labels in enumerate(progress(shares, "quantisation-aware", short.iterations)):
         for group in optimiser.param_groups:
             group["lr"] = recipe.rate * RATE * pace(iteration, short)
         found = losses(labels, short.seed * 1_000_003 + iteration)
