@@ -189,7 +189,7 @@ def test_help_needs_no_torch():
 
 def test_the_astronaut_is_the_same_person_in_float_and_int8(converted, astronaut):
     int8, exact = (edgemask.load(path, threads=1)(astronaut)[:1] for path in converted)
-    assert np.abs(int8.boxes - exact.boxes).max() < 6
+    assert boxes.iou(int8.boxes[0], exact.boxes)[0] > 0.9
     one, other = int8.masks()[0], exact.masks()[0]
     assert (one & other).sum() / (one | other).sum() > 0.93
 

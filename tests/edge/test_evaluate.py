@@ -62,6 +62,10 @@ def test_masks_are_ranked_by_how_sure_they_are(model, astronaut, astronaut_set, 
 def test_the_pictures_with_most_faults_are_drawn(model, astronaut, astronaut_set, tmp_path, capsys):
     content, sheet = json.loads(astronaut_set.read_text()), tmp_path / "worst.jpg"
     arguments = ["evaluate", str(model.bundle.path), "--coco", str(astronaut_set), "--worst", str(sheet)]
+    seen = [one for one in model(astronaut).coco() if one["mask_score"] >= 0.5]
+    true = [{**content["annotations"][0], "id": index + 1, "segmentation": one["segmentation"], "bbox": one["bbox"]}
+            for index, one in enumerate(seen)]  # fmt: skip
+    astronaut_set.write_text(json.dumps({**content, "annotations": true}))
     assert main(arguments) == 0 and pictures.read(sheet).max() < 30  # nothing is wrong
     corner = np.zeros((512, 512), bool)
     corner[400:480, 20:120] = True
@@ -137,14 +141,14 @@ def test_float_without_its_bundle_says_how_to_make_it(model, astronaut_set, tmp_
 
 
 def test_accuracy_on_real_people_float_and_both_engines_side_by_side(converted, shared, capsys):
-    """person_v4.md says 26.7 mask AP for float at 320 letterbox."""
+    """person_v5.md says 29.0 mask AP for float at 320 letterbox."""
     person = shared / "data" / "person"
     arguments = ["--coco", str(person / "val.json"), "--images", str(person / "val"), "--float", "--engine", "all"]
     assert main(["evaluate", str(converted[0]), *arguments, "--json", "--bound", "0.3"]) == 0
     found = json.loads(capsys.readouterr().out)
     exact, onnx, tflite = found["results"].values()
     assert [one["engine"] for one in (exact, onnx, tflite)] == ["onnx", "onnx", "tflite"]
-    assert exact["pictures"] == 192 and exact["mask"]["AP"] == pytest.approx(26.7, abs=0.3)
+    assert exact["pictures"] == 192 and exact["mask"]["AP"] == pytest.approx(29.0, abs=0.3)
     for kind in ("box", "mask"):
         assert onnx[kind] == tflite[kind]
         assert onnx[kind]["AP"] >= exact[kind]["AP"] - 0.3
