@@ -33,7 +33,7 @@ def broker():
 @pytest.fixture(scope="session")
 def people(astronaut):
     """The astronaut's Detections with her track id, 1: the tracker gives it with the second sighting."""
-    found, tracker = edgemask.load(threads=1)(astronaut).above(0.7), Tracker()
+    found, tracker = edgemask.load(threads=1)(astronaut).above(0.9), Tracker()
     for number in range(2):
         tracked = tracker(Frame(astronaut, "cam", number, stamp=number * 10**8), found)
     assert tracked.track_ids.tolist() == [1]
