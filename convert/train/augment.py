@@ -41,15 +41,22 @@ def sample(picture: Picture, recipe: Recipe, random: np.random.Generator, donor:
     return found
 
 
-def _view(picture, size, matrix, factors) -> Sample:
-    rgb = pictures.read(picture.path)
-    if rgb.shape[1::-1] != (picture.width, picture.height):  # labels are in the json's pixels
-        rgb = cv2.resize(rgb, (picture.width, picture.height), interpolation=cv2.INTER_AREA)
+def read(picture: Picture) -> np.ndarray:
+    """A picture in its json's size, in whose pixels labels are: uint8 [height, width, 3] RGB."""
+    rgb, size = pictures.read(picture.path), (picture.width, picture.height)
+    return rgb if rgb.shape[1::-1] == size else cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+
+
+def warp(rgb: np.ndarray, size: tuple[int, int], matrix: np.ndarray, factors) -> np.ndarray:
+    """A picture moved by a 2×3 matrix into an input of a size, padded; factors: its scales along x and y, both below 1 averages."""
     small = cv2.resize(rgb, None, fx=factors[0], fy=factors[1], interpolation=cv2.INTER_AREA) if max(factors) < 1 else rgb
-    shrunk = np.diag([picture.width / small.shape[1], picture.height / small.shape[0]])
+    shrunk = np.diag([rgb.shape[1] / small.shape[1], rgb.shape[0] / small.shape[0]])
     direct = np.hstack([matrix[:, :2] @ shrunk, matrix[:, 2:]])
-    view = cv2.warpAffine(small, direct, size, flags=cv2.INTER_LINEAR, borderValue=(PAD, PAD, PAD))
-    return _labels(picture, view, matrix, size)
+    return cv2.warpAffine(small, direct, size, flags=cv2.INTER_LINEAR, borderValue=(PAD, PAD, PAD))
+
+
+def _view(picture, size, matrix, factors) -> Sample:
+    return _labels(picture, warp(read(picture), size, matrix, factors), matrix, size)
 
 
 def _labels(picture, view, matrix, size):
@@ -65,7 +72,7 @@ def _labels(picture, view, matrix, size):
         else:
             mask = 255 * decode(one.segmentation, picture.width, picture.height)
             mask = (cv2.warpAffine(mask, matrix, size, flags=cv2.INTER_LINEAR) > 127).astype(np.uint8)
-            box = _extent(mask)
+            box = extent(mask)
             if box is not None and min(box[2] - box[0], box[3] - box[1]) >= SMALLEST:
                 rows.append((box, one.class_id, mask, True))
     return Sample(
@@ -131,8 +138,8 @@ def _moved(box, matrix, size):
     return np.concatenate([corners.min(axis=1), corners.max(axis=1)])
 
 
-def _extent(mask):
-    """Box of a mask; None of an empty one."""
+def extent(mask: np.ndarray) -> tuple | None:
+    """Box x0, y0, x1, y1 of a mask [H, W]; None of an empty one."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1) if len(rows) else None
 
@@ -152,7 +159,7 @@ def _paste(target, donor, random):
         x0, y0, x1, y1 = box.round().astype(int)
         if target.masked[index]:
             keep[index] = left[index].sum() > 0.2 * target.masks[index].sum()
-            target.boxes[index] = _extent(left[index]) or box
+            target.boxes[index] = extent(left[index]) or box
         else:
             keep[index] = over[y0:y1, x0:x1].mean() < 0.7
     for name, mine, theirs in (("boxes", target.boxes, donor.boxes), ("classes", target.classes, donor.classes),

@@ -59,7 +59,7 @@ def read_pictures(paths: Sequence[Path], classes: Sequence[str], leave_out: bool
         faults = Faults()
         found = list(_pictures(Path(path), classes, faults))
         if faults.found and not leave_out:
-            raise DatasetError(f"{path}: {faults}; mend it, or leave these out with --leave-out")
+            raise DatasetError(f"{path}: {faults}; mend it, or leave these out (edgemask train --leave-out)")
         if not any(one.instances for one in found):
             raise DatasetError(f"{path} has no picture with an object of {', '.join(classes)}")
         pictures += found

@@ -53,7 +53,7 @@ def collate(samples: list[Sample]) -> dict[str, torch.Tensor]:
 
 
 def batches(views: Dataset, batch: int, start: int, place, workers: int, collate=collate) -> Iterator[dict[str, torch.Tensor]]:
-    """This place's share of every iteration's `batch` views, on its device, from iteration `start` on."""
+    """This place's share of every iteration's `batch` views, on its device, from iteration `start` on (place: trainer.Place)."""
     share, cuda = batch // place.world, place.device.type == "cuda"
     indices = [
         iteration * batch + place.rank * share + one

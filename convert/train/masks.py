@@ -12,12 +12,12 @@ import os
 import sys
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from edgemask import coco, pictures, rle
+from edgemask import coco, rle
 from edgemask.boxes import iou
 from edgemask.command import exit_code
+from edgemask.convert.train.augment import extent, read, warp
 from edgemask.convert.train.dataset import read_pictures
 from edgemask.files import replacing
 from edgemask.masks import paste
@@ -29,27 +29,23 @@ SMALLEST = 12.0  # pixels of a box's longer side in the picture
 REACHES, SURE = 0.7, 0.8  # IoU of the mask's extent with the box; mean probability within the mask
 
 
-def infer(model: Model, rgb: np.ndarray, box: np.ndarray, class_id: int) -> tuple[dict | None, float, float]:
-    """(RLE of a mask, IoU of its extent with the box, mean probability within it) of the object in a box, None, 0, 0 without any.
+def infer(model: Model, rgb: np.ndarray, box: np.ndarray, class_id: int) -> dict | None:
+    """RLE of the mask of what a box holds; None of one that is not to be trusted.
 
     rgb: uint8 [height, width, 3]; box: float32 [4], x0, y0, x1, y1 in its pixels.
     """
-    size = np.array([model.width, model.height])
+    size, whole = np.array([model.width, model.height]), rgb.shape[1::-1]
     scale = min(TAKEN * size.min() / (box[2:] - box[:2]).max(), ENLARGED)
     shift = size / 2 - scale * (box[:2] + box[2:]) / 2
-    small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else rgb
-    matrix = np.hstack([np.diag(scale * np.array(rgb.shape[1::-1]) / small.shape[1::-1]), shift[:, None]])
-    view = cv2.warpAffine(small, matrix, tuple(map(int, size)), flags=cv2.INTER_LINEAR, borderValue=(model.pad,) * 3)
+    view = warp(rgb, tuple(map(int, size)), np.hstack([scale * np.eye(2), shift[:, None]]), (scale, scale))
     there = (scale * box + np.tile(shift, 2)).astype(np.float32)
     turned = np.array([size[0] - there[2], there[1], size[0] - there[0], there[3]], np.float32)
     grid = (_grid(model, view, there, class_id) + _grid(model, view[:, ::-1], turned, class_id)[:, ::-1]) / 2
-    crop, left, top = paste(grid, box, rgb.shape[1::-1])
-    if not crop.any():
-        return None, 0.0, 0.0
-    rows, columns = np.flatnonzero(crop.any(axis=1)), np.flatnonzero(crop.any(axis=0))
-    extent = np.array([left + columns[0], top + rows[0], left + columns[-1] + 1, top + rows[-1] + 1], np.float32)
-    segmentation = rle.encode(crop, rgb.shape[1::-1], left, top)
-    return segmentation, float(iou(box, extent[None])[0]), float(grid[grid >= 0.5].mean()) if grid.max() >= 0.5 else 0.0
+    crop, left, top = paste(grid, box, whole)
+    if not crop.any() or grid[grid >= 0.5].mean() < SURE:
+        return None
+    reached = np.array(extent(crop), np.float32) + (left, top, left, top)
+    return rle.encode(crop, whole, left, top) if iou(box, reached[None])[0] >= REACHES else None
 
 
 def _grid(model, view, box, class_id):
@@ -59,24 +55,23 @@ def _grid(model, view, box, class_id):
 
 def complete(model: Model, path) -> tuple[dict, int, int]:
     """(Content of a COCO json with masks for boxes that had none, how many got one, how many had none); raises DatasetError."""
-    read_pictures([path], model.bundle.classes)  # what is at fault is named before any work is done
-    content, folder, got = coco.read(path), coco.picture_folder(path), 0
-    classes = {one["id"]: model.bundle.classes.index(one["name"]) for one in content["categories"]}
-    lacking = {}
+    pictures, _ = read_pictures([path], model.bundle.classes)  # what is at fault is named before any work is done
+    content, lacking, got = coco.read(path), {}, 0
+    names = {one["id"]: one["name"] for one in content["categories"]}
     for one in content["annotations"]:
         if one.get("segmentation") is None and not one.get("iscrowd"):
             lacking.setdefault(one["image_id"], []).append(one)
-    for image in progress([one for one in content["images"] if one["id"] in lacking], "pictures"):
-        rgb, size = pictures.read(folder / image["file_name"]), (image["width"], image["height"])
-        rgb = rgb if rgb.shape[1::-1] == size else cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
-        for one in lacking[image["id"]]:
+    pairs = [(picture, lacking[image["id"]]) for picture, image in zip(pictures, content["images"], strict=True)
+             if image["id"] in lacking]  # fmt: skip
+    for picture, bare in progress(pairs, "pictures"):
+        rgb = read(picture)
+        for one in bare:
             x, y, width, height = one["bbox"]
             if max(width, height) < SMALLEST:
                 continue
             box = np.array([x, y, x + width, y + height], np.float32)
-            segmentation, reaches, sure = infer(model, rgb, box, classes[one["category_id"]])
-            if reaches >= REACHES and sure >= SURE:
-                one["segmentation"], got = segmentation, got + 1
+            if found := infer(model, rgb, box, model.bundle.classes.index(names[one["category_id"]])):
+                one["segmentation"], got = found, got + 1
     return content, got, sum(map(len, lacking.values()))
 
 

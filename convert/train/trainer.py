@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from edgemask.convert.network import Network
 from edgemask.convert.train.bodies import BodyViews
@@ -112,7 +113,7 @@ class Trainer:
         keep = min(self.recipe.average, (1 + self.iteration) / (10 + self.iteration))
         pairs = zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True)
         mine, theirs = zip(*(pair for pair in pairs if pair[0].is_floating_point()), strict=True)
-        torch._foreach_lerp_(mine, theirs, 1 - keep)
+        get_ema_multi_avg_fn(keep)(mine, theirs, None)
 
     def save(self, folder: Path):
         """Write the state from which `resume` goes on, whole or not at all."""

@@ -21,7 +21,7 @@ def labels(tmp_path, astronaut, astronaut_path, model):
             {"bbox": [0, 0, 50, 50], "iscrowd": 1}]  # fmt: skip
     content = {
         "images": [{"id": 7, "file_name": astronaut_path.name, "width": width, "height": height}],
-        "categories": [{"id": 4, "name": "person"}],
+        "categories": [{"id": 4, "name": "person"}, {"id": 9, "name": "cat"}],  # the model knows no cats; there are none
         "annotations": [{"id": index, "image_id": 7, "category_id": 4, **row} for index, row in enumerate(rows)],
     }
     path = tmp_path / "set" / "boxes.json"
