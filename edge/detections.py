@@ -60,7 +60,7 @@ class Detections:
         """How sure the model is of each mask: its score times the mean probability within the mask (SOLO's maskness, Wang et
         al. 2020), float64 [N]. Of what to rank masks by; a person found for certain may have a mask that is not.
         """
-        inside = self.grids >= 0.5
+        inside = self.grids >= masks.CUT
         total = (self.grids * inside).sum(axis=(1, 2), dtype=np.float64)
         return self.scores * total / np.maximum(inside.sum(axis=(1, 2)), 1)
 

@@ -95,7 +95,7 @@ class Model:
         rows, class_ids = np.nonzero((probabilities >= self.limits["score"]) & real[:, None])
         scores, refined = probabilities[rows, class_ids], refined[rows]
         keep = boxes.nms_per_class(refined, scores, class_ids, self.limits["nms"], self.limits["keep"])
-        return refined[keep], scores[keep], class_ids[keep]
+        return boxes.vote(refined, scores, class_ids, keep), scores[keep], class_ids[keep]
 
     def mask_grids(self, trunk: dict, found: np.ndarray, class_ids: np.ndarray) -> np.ndarray:
         """Mask probabilities over each box, float32 [N, 28, 28]; the mask head runs only when there are boxes."""

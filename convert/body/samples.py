@@ -187,11 +187,11 @@ class LabelSet:
             if missing := [key for key in ("image_id", "bbox") if key not in one]:
                 raise DatasetError(f"{path}: annotations[{index}] has no {missing[0]}")
             pointed = one.get("num_keypoints") or not weak
-            if one.get("segmentation") is not None and not one.get("iscrowd") and pointed:
+            if (weak or one.get("segmentation") is not None) and not one.get("iscrowd") and pointed:
                 self.people.setdefault(one["image_id"], []).append(one)
         self.images = [one for one in content["images"] if one["id"] in self.people]
         if not self.images:
-            raise DatasetError(f"{path} has nobody with {'keypoints and a mask' if weak else 'a mask'} to learn from")
+            raise DatasetError(f"{path} has nobody with {'keypoints' if weak else 'a mask'} to learn from")
         if not weak and (bare := [one["file_name"] for one in self.images if "iuv" not in one]):
             raise DatasetError(f"{path}: picture {bare[0]} has no iuv map; keypoints alone are a weak set")
         files = [self.folder / one["file_name"] for one in self.images]
@@ -203,8 +203,8 @@ class LabelSet:
 
     def read(self, image: dict) -> Labelled | None:
         """One of `images` with all that is known of it; None when that is nothing."""
-        people = self.people[image["id"]]
-        masks = [decode(one["segmentation"], image["width"], image["height"]) > 0 for one in people]
+        people, size = self.people[image["id"]], (image["width"], image["height"])
+        masks = [decode(one["segmentation"], *size) > 0 if one.get("segmentation") else np.ones(size[::-1], bool) for one in people]
         iuv = None if self.weak else read_iuv(self.path.parent / image["iuv"], image)
         if iuv is not None:
             labelled = [bool(iuv[mask].any()) for mask in masks]

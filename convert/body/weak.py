@@ -3,12 +3,15 @@
     parts, v = weak.labels(keypoints, mask, columns, rows)
 
 Segments between keypoints are limbs as wide as a body of that size has them. A pixel of the mask gets every part that could
-be there, so that a wrong statement takes a wrong keypoint; where nothing is near it gets none.
+be there; where nothing is near it gets none. A limb both of whose ends are in sight hides what it crosses, and at a keypoint
+in sight only what meets there can be.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+
+from edgemask.keypoints import ALLOWED, NAMES
 
 # COCO's order of keypoints; the right one of a pair follows the left one.
 NOSE, EYE, EAR, SHOULDER, ELBOW, WRIST, HIP, KNEE, ANKLE = 0, 1, 3, 5, 7, 9, 11, 13, 15
@@ -22,8 +25,10 @@ TORSO = FRONT | BACK
 LENGTHS = {(SHOULDER, ELBOW): 0.160, (ELBOW, WRIST): 0.143, (HIP, KNEE): 0.231, (KNEE, ANKLE): 0.229, (SHOULDER, HIP): 0.296}
 RADII = {SHOULDER: 0.032, ELBOW: 0.027, HIP: 0.050, KNEE: 0.034}
 SHOULDERS, HAND_LENGTH, HAND_RADIUS, FOOT_REACH, HEAD_RADIUS, TORSO_RIM = 0.190, 0.085, 0.035, 0.09, 0.075, 0.02
+SPOT = 0.02  # around a keypoint
 END = 0.15  # of a limb, where its neighbours may begin
-NEAR = 1.6  # radii, where a limb may still be
+NEAR, CORE = 1.6, 0.8  # radii, where a limb may still be, and where one in sight must be
+AT_KEYPOINT = [np.uint32(sum(1 << part for part in ALLOWED[name])) for name in NAMES]
 FORESHORTENED = 0.6  # a limb that looks shorter than this share of its length points at the camera
 
 
@@ -49,7 +54,7 @@ def labels(keypoints, mask: np.ndarray, columns: np.ndarray, rows: np.ndarray) -
     points = np.stack(np.meshgrid(columns, rows), axis=-1)
     down, across = (np.clip(np.asarray(at, int), 0, size - 1) for at, size in zip((rows, columns), mask.shape))
     bits, v = np.zeros(points.shape[:2], np.uint32), np.full(points.shape[:2], np.nan, np.float32)
-    stated, crowd = np.zeros(bits.shape, bool), np.zeros(bits.shape, int)
+    stated, crowd, core = np.zeros(bits.shape, bool), np.zeros(bits.shape, int), np.zeros_like(bits)
     regions = _regions(keypoints, points)
     for one in regions:
         near = one.distance < NEAR
@@ -58,7 +63,12 @@ def labels(keypoints, mask: np.ndarray, columns: np.ndarray, rows: np.ndarray) -
         crowd += near
     for one in regions:
         if one.v is not None and one.seen:
+            core |= np.where(one.distance < CORE, one.bits, 0).astype(np.uint32)
             np.copyto(v, one.v, where=(one.distance < 1) & (crowd == 1), casting="same_kind")
+    np.copyto(bits, core, where=core > 0)
+    for (x, y, sight), parts in zip(keypoints, AT_KEYPOINT, strict=True):
+        spot = (np.hypot(points[..., 0] - x, points[..., 1] - y) < SPOT * stature(keypoints)) & (sight == 2)
+        bits[spot], stated = parts, stated | spot
     silent = ~(stated & mask[np.ix_(down, across)].astype(bool))
     bits[silent], v[silent] = 0, np.nan
     return bits, v

@@ -65,9 +65,21 @@ def test_near_a_joint_both_limbs_are_allowed_and_v_is_left_out():
     assert parts == {15, 17, 19, 21} and np.isnan(v)
 
 
-def test_an_arm_before_the_trunk_allows_both():
-    parts, v = at(200, 135, points=keypoints(left_elbow=(250, 150), left_wrist=(200, 135)))
+def test_an_arm_in_sight_is_before_the_trunk_and_one_that_is_not_allows_both():
+    points = keypoints(left_elbow=(250, 150), left_wrist=(200, 135))
+    parts, v = at(210, 138, points=points)
+    assert parts == {19, 21} and np.isnan(v)
+    points[NAMES.index("left_elbow"), 2] = 1
+    parts, v = at(210, 138, points=points)
     assert {19, 21, 2} <= parts and not parts & {16, 18, 20, 22} and np.isnan(v)
+
+
+def test_at_a_keypoint_in_sight_only_what_meets_there_is_allowed():
+    points = keypoints(left_elbow=(250, 150), left_wrist=(190, 135), right_wrist=None)
+    assert at(190, 135, points=points)[0] == {19, 21, 4}
+    alone = np.zeros((17, 3))
+    alone[[NAMES.index(name) for name in ("left_shoulder", "right_shoulder")]] = (228, 100, 2), (172, 100, 2)
+    assert at(228, 100, points=alone)[0] == {1, 2, 15, 17} and at(200, 130, points=alone)[0] == set()
 
 
 def test_an_arm_without_a_wrist_may_be_anywhere_in_its_reach():

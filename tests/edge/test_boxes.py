@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pycocotools import mask
 
 from edgemask import boxes
 
@@ -45,6 +46,28 @@ def test_nms_keeps_the_same_box_of_two_classes():
     twice = np.array([[0, 0, 10, 10], [0, 0, 10, 10], [1, 1, 10, 10]], np.float32)
     keep = boxes.nms_per_class(twice, np.array([0.9, 0.8, 0.7], np.float32), np.array([0, 2, 0]), 0.5, 10)
     assert keep.tolist() == [0, 1]
+
+
+def test_dropped_boxes_vote_on_where_the_kept_one_is():
+    found = np.array([[0, 0, 100, 100], [10, 0, 110, 100], [50, 0, 150, 100], [10, 0, 110, 100], [300, 0, 400, 90]], np.float32)
+    scores, classes = np.array([0.6, 0.2, 0.9, 0.9, 0.5], np.float32), np.array([0, 0, 0, 1, 0])
+    moved = boxes.vote(found, scores, classes, np.array([0, 4]))
+    # The second is near the first (IoU 0.82), the third is not (0.33), the fourth is something else.
+    np.testing.assert_allclose(moved, [[2.5, 0, 102.5, 100], [300, 0, 400, 90]], rtol=1e-6)
+    assert moved.dtype == np.float32 and boxes.vote(found, scores, classes, np.empty(0, int)).shape == (0, 4)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_votes_are_weighted_means(seed):
+    random = np.random.default_rng(seed)
+    found = random_boxes(seed, 6).repeat(5, axis=0)
+    found += (random.normal(0, 0.04, found.shape) * np.tile(found[:, 2:] - found[:, :2], 2)).astype(np.float32)
+    scores, classes, keep = random.random(30).astype(np.float32), random.integers(0, 2, 30), random.permutation(30)[:12]
+    sized = np.hstack([found[:, :2], found[:, 2:] - found[:, :2]]).astype(float)
+    near = mask.iou(sized[keep], sized, [0] * 30) >= boxes.NEAR
+    wanted = [np.average(found[row & (classes == classes[index])], axis=0, weights=scores[row & (classes == classes[index])])
+              for row, index in zip(near, keep, strict=True)]  # fmt: skip
+    np.testing.assert_allclose(boxes.vote(found, scores, classes, keep), wanted, rtol=1e-5, atol=1e-4)
 
 
 def test_raw_scores_rank_as_their_real_values_do():

@@ -11,7 +11,7 @@ def opencv_paste(grid, box, size):
     x = (np.arange(size[0]) + 0.5 - box[0]) / (box[2] - box[0]) * 28 - 0.5
     y = (np.arange(size[1]) + 0.5 - box[1]) / (box[3] - box[1]) * 28 - 0.5
     xs, ys = np.meshgrid(x.astype(np.float32), y.astype(np.float32))
-    return cv2.remap(grid, xs, ys, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0) >= 0.5
+    return cv2.remap(grid, xs, ys, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0) >= masks.CUT
 
 
 @pytest.mark.parametrize(
