@@ -80,7 +80,7 @@ class Model:
         return self.proposer(raw["objectness"], raw["deltas"])
 
     def detect(self, trunk: dict, proposals: np.ndarray, content) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Refined boxes [N, 4] in input pixels, scores [N] and class ids [N], best first.
+        """Boxes [N, 4] in input pixels, refined, after NMS and voting, scores [N] and class ids [N], best first.
 
         content: (width, height) of the frame inside the input; boxes are cut there.
         """

@@ -4,7 +4,7 @@
     python -m edgemask.convert.body.samples person.safetensors train.json weak.npz --weak --views 3
 
 A label set (rendered or fitted people: a COCO json whose pictures have an `iuv` map) says exactly what each pixel is; with
---weak, keypoints and masks say what it may be (convert.body.weak).
+--weak, keypoints say what it may be, and a mask, where there is one, whose it is (convert.body.weak).
 """
 
 import argparse
@@ -176,8 +176,8 @@ class Labelled:
 class LabelSet:
     """The pictures of a COCO json in which something is known of people's parts.
 
-    By IUV maps, exactly; a person without a single labelled pixel is nobody's. Or, weak, by keypoints and masks. Raises
-    DatasetError.
+    By IUV maps, exactly; a person without a single labelled pixel is nobody's. Or, weak, by keypoints, and masks where
+    there are any. Raises DatasetError.
     """
 
     def __init__(self, path, weak: bool = False):
@@ -235,9 +235,9 @@ def main(arguments=None) -> int:
     """Write the samples; the exit code."""
     it = argparse.ArgumentParser(prog="python -m edgemask.convert.body.samples", description=__doc__.splitlines()[0])
     it.add_argument("checkpoint", type=Path, help="whose trunk is to carry the head")
-    it.add_argument("labels", type=Path, help="COCO json: a set with iuv maps, or with --weak one with keypoints and masks")
+    it.add_argument("labels", type=Path, help="COCO json: a set with iuv maps, or with --weak one with keypoints")
     it.add_argument("target", type=Path, metavar="OUT.npz")
-    it.add_argument("--weak", action="store_true", help="what keypoints and masks allow, not what an iuv map says")
+    it.add_argument("--weak", action="store_true", help="what keypoints allow, not what an iuv map says")
     it.add_argument("--views", type=count, default=1, metavar="N", help="of each picture (default %(default)s)")
     it.add_argument("--seed", type=int, default=0)
     it.add_argument("--json", action="store_true")

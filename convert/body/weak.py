@@ -1,4 +1,4 @@
-"""Weak dense labels of a real person: what 17 keypoints and a mask say of its body parts, and no more than that.
+"""Weak dense labels of a real person: what 17 keypoints, and a mask if there is one, say of its body parts, and no more.
 
     parts, v = weak.labels(keypoints, mask, columns, rows)
 
@@ -66,8 +66,9 @@ def labels(keypoints, mask: np.ndarray, columns: np.ndarray, rows: np.ndarray) -
             core |= np.where(one.distance < CORE, one.bits, 0).astype(np.uint32)
             np.copyto(v, one.v, where=(one.distance < 1) & (crowd == 1), casting="same_kind")
     np.copyto(bits, core, where=core > 0)
+    reach = SPOT * stature(keypoints)
     for (x, y, sight), parts in zip(keypoints, AT_KEYPOINT, strict=True):
-        spot = (np.hypot(points[..., 0] - x, points[..., 1] - y) < SPOT * stature(keypoints)) & (sight == 2)
+        spot = (np.hypot(points[..., 0] - x, points[..., 1] - y) < reach) & (sight == 2)
         bits[spot], stated = parts, stated | spot
     silent = ~(stated & mask[np.ix_(down, across)].astype(bool))
     bits[silent], v[silent] = 0, np.nan

@@ -7,7 +7,7 @@ from torch.nn import functional
 from edgemask.convert.body.learn import losses as dense_losses
 from edgemask.convert.bundle_writer import describe
 from edgemask.convert.network import Network
-from edgemask.convert.train.proposals import decode, encode, overlap, propose
+from edgemask.convert.train.proposals import encode, overlap, propose
 from edgemask.convert.train.roi import roi_align
 from edgemask.proposals import anchors
 from edgemask.roi_align import canonical
@@ -94,9 +94,7 @@ class Losses(nn.Module):
         goal = encode(boxes[positive], labels["boxes"][mine], self.coder["box"])
         box = functional.smooth_l1_loss(deltas[positive], goal, beta=1.0, reduction="sum") / max(1, len(boxes))
         score = functional.cross_entropy(scores, classes)
-        refined = decode(boxes[positive], deltas[positive].detach(), self.coder["box"], self.coder["clamp"])
-        refined = torch.minimum(refined.clamp(min=0), boxes.new_tensor(self.size * 2))
-        mask = self._masks(pool, refined, *mine, labels)  # which is what it will see
+        mask = self._masks(pool, boxes[positive], *mine, labels)
         return {"score": score, "box": BOX_WEIGHT * box, "mask": mask}
 
     def _answers(self, stage, pool, boxes, picture):

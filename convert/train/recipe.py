@@ -42,7 +42,7 @@ class Recipe:
     paste: float = 0.3  # share of pictures that get instances of another one (Ghiasi et al. 2021)
     empty: float = 0.0  # share of views that show none of the objects: windows between them, up to three times as large
     dense: tuple[Path, ...] = ()  # COCO jsons with iuv maps (convert.body), from which a dense head learns too
-    weak: tuple[Path, ...] = ()  # COCO jsons whose keypoints and masks tell it something
+    weak: tuple[Path, ...] = ()  # COCO jsons whose keypoints tell it something
     bodies: int = 6  # pictures of these an iteration, over all processes; a set named twice is drawn twice as often
     quantised: int = 0  # iterations of quantisation-aware fine-tuning in the end, kept when int8 gains 0.3 mask AP or more by it
     val_minutes: float = 15.0

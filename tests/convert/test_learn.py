@@ -1,9 +1,13 @@
 """What the dense head learns from: views, the labels they carry, and what its losses count."""
 
+import json
+
+import cv2
 import numpy as np
 import pytest
 
-from edgemask.convert.body.samples import Samples, exact, mirrored, view
+from edgemask import rle
+from edgemask.convert.body.samples import LabelSet, Samples, allowed, exact, mirrored, view
 from edgemask.parts import MIRROR
 
 torch = pytest.importorskip("torch")
@@ -57,6 +61,36 @@ def test_any_allowed_part_is_right_and_silence_costs_nothing():
     assert float(found["parts"]) < 1e-6 and float(found["v"]) == 0 and float(found["u"]) == 0
     bits[0, 1] = 1 << 9
     assert float(losses((logits, coordinates, coordinates), bits, unknown, wanted)["parts"]) > 10
+
+
+def test_a_cell_of_a_rare_part_weighs_more():
+    """A hundred cells of the torso are right; one of a hand is taken for it: 1 / (100 · 0.1 + 1) of the loss, not 1 / 101."""
+    logits = torch.zeros(1, 24, 28, 28)
+    logits[:, 1] = 22.0
+    bits, unknown = torch.zeros(1, 28, 28, dtype=torch.long), torch.full((1, 28, 28), float("nan"))
+    bits[0, :4, :25] = 1 << 2
+    bits[0, 20, 20] = 1 << 4
+    found = losses((logits, logits, logits), bits, unknown, unknown)
+    assert float(found["parts"]) == pytest.approx(22 / 11, rel=1e-3)
+
+
+def test_a_weak_set_has_people_without_a_mask(tmp_path):
+    """Of whom the limbs between keypoints are known; of one with a mask no more than what is in it."""
+    rgb = np.full((100, 100, 3), 90, np.uint8)
+    cv2.imwrite(str(tmp_path / "one.png"), rgb)
+    points = np.zeros((17, 3))
+    points[[5, 7, 9]] = (20, 20, 2), (20, 50, 2), (20, 80, 2)  # a left arm
+    person = {"image_id": 1, "category_id": 1, "bbox": [0, 0, 40, 100], "iscrowd": 0, "num_keypoints": 3,
+              "keypoints": points.ravel().tolist()}  # fmt: skip
+    upper = np.zeros((100, 100), bool)
+    upper[:50] = True
+    content = {"images": [{"id": 1, "file_name": "one.png", "width": 100, "height": 100}],
+               "annotations": [person, {**person, "segmentation": rle.encode(upper, (100, 100))}]}  # fmt: skip
+    (tmp_path / "people.json").write_text(json.dumps(content))
+    labels = LabelSet(tmp_path / "people.json", weak=True)
+    bare, masked = (allowed(mask, person, np.arange(100) + 0.5, np.arange(100) + 0.5)[0] for mask in labels.read(labels.images[0]).masks)
+    assert bare[65, 20] == 1 << 19 | 1 << 21 and bare[35, 20] == 1 << 15 | 1 << 17 and not bare[:, 70:].any()
+    assert (masked[:50] == bare[:50]).all() and not masked[50:].any()
 
 
 def test_the_command_goes_on_from_the_head_or_begins_anew(checkpoint, tmp_path):
