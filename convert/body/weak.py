@@ -45,7 +45,7 @@ class Region:
 def labels(keypoints, mask: np.ndarray, columns: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The weak labels at a grid of points of the picture: (uint32 [h, w] allowed parts, float32 [h, w] V along the limb).
 
-    keypoints: [17, 3] COCO x, y, visibility of one person; mask: bool [H, W], the person's; columns [w], rows [h]: where in
+    keypoints: [17, 3] COCO x, y, visibility of one person; mask: bool [H, W], the person's, or all; columns [w], rows [h]: where in
     the picture's pixels. Bit p of a label allows part p of DensePose's numbering, 0 makes no statement; V runs from 0 at a
     limb's upper joint to 1 at its lower one, and is nan where more than one limb could be. On rendered bodies the atlas's V is
     0.03 (shins) to 0.07 (upper arms) away in the mean.

@@ -85,7 +85,7 @@ def test_weak_labels_hold_on_bodies_whose_parts_are_known(renderer, seed, family
     bits, v = weak.labels(person.keypoints, person.mask, np.arange(SIZE[0]) + 0.5, np.arange(SIZE[1]) + 0.5)
     stated = bits > 0
     right = (bits >> part) & 1 == 1
-    assert stated.sum() > 0.7 * person.mask.sum() and right[stated].mean() > 0.95
+    assert stated.sum() > 0.7 * person.mask.sum() and right[stated].mean() > 0.94
     along = ~np.isnan(v) & right
     assert along.sum() > 0.1 * person.mask.sum() and np.abs(v - truth)[along].mean() < 0.09
 
