@@ -142,7 +142,7 @@ def read_options(arguments):
     )  # fmt: skip
     it.add_argument("source", metavar="SOURCE", help=SOURCES)
     it.add_argument("--bundle", default=SHIPPED, metavar="FILE", help="default: the shipped person model")
-    it.add_argument("--score", type=score, default=0.5, metavar="T", help="lowest score shown, not below the bundle's own, 0.05 (default 0.5)")
+    it.add_argument("--score", type=score, default=0.6, metavar="T", help="lowest score shown, not below the bundle's own, 0.05 (default %(default)s)")
     it.add_argument("--engine", choices=ENGINE_NAMES, default="auto", help=ENGINE_HELP)
     it.add_argument("--threads", type=count, metavar="N", help="threads per network (default: all cores but one)")
     it.add_argument("--frames", type=count, metavar="N", help="end after N frames")

@@ -48,7 +48,8 @@ def test_edgemask_runs_its_networks_and_sees_the_ten(engine):
     ours.plant(model)
     found = model(scene.frame())
     assert called == {"trunk": [1], "box": [50], "mask": [10]}
-    assert scene.check(scene.Found(found.boxes, found.masks()))["mask_iou"] > 0.97
+    # Masks are cut at 0.45: a little more than the ellipse whose edge is at 0.5.
+    assert scene.check(scene.Found(found.boxes, found.masks()))["mask_iou"] > 0.95
 
 
 @pytest.mark.parametrize("shape", HEADS)

@@ -40,7 +40,7 @@ def test_a_box_gets_the_mask_of_what_it_holds(labels, checkpoint, tmp_path, astr
     person, nobody, known, crowd = content["annotations"]
     assert (nobody, known, crowd) == tuple(before["annotations"][1:])
     mine, seen = rle.decode(person["segmentation"]), rle.decode(model(astronaut).coco()[0]["segmentation"])
-    assert mine.shape == astronaut.shape[:2] and (mine & seen).sum() > 0.85 * (mine | seen).sum()
+    assert mine.shape == astronaut.shape[:2] and (mine & seen).sum() > 0.75 * (mine | seen).sum()
 
 
 def test_what_is_at_fault_is_named_and_nothing_is_written(labels, checkpoint, tmp_path, capsys):

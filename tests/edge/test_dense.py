@@ -118,9 +118,9 @@ def test_both_engines_find_the_same_parts(astronaut):
 def test_a_person_cut_by_the_border(seeing, astronaut):
     found = seeing(np.ascontiguousarray(astronaut[:, 180:]))
     x0, _, _, y1 = found.boxes[0]
-    assert x0 < 1 and y1 > 500
+    assert x0 < 2 and y1 > 500
     crop, left, _ = next(found.iuv_crops())
-    assert left == 0 and (crop[:, 0, 0] > 0).any()
+    assert left <= 1 and (crop[:, 0, 0] > 0).any()
 
 
 def test_a_bundle_without_the_head_says_so(headless):

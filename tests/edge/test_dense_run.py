@@ -32,7 +32,7 @@ def run(tmp_path_factory, astronaut_path):
 
 @pytest.fixture(scope="module")
 def found(astronaut) -> Detections:
-    return edgemask.load(dense=True)(astronaut).above(0.5)
+    return edgemask.load(dense=True)(astronaut).above(0.6)
 
 
 def tiled(boxes, size=(96, 72)) -> Detections:
