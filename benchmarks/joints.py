@@ -19,7 +19,7 @@ from edgemask.bundle import SHIPPED
 from edgemask.cameras import open_camera
 from edgemask.command import exit_code
 from edgemask.errors import SourceError
-from edgemask.joints import EXTENDED, joints
+from edgemask.joints import GUESSED, joints
 from edgemask.progress import progress
 
 MARKS = Path(__file__).with_name("joints.json")
@@ -28,7 +28,7 @@ SCORE = 0.5
 
 def measure(clip, model) -> dict:
     """{joint: {"marked", "found", "median", "p90", "within_10"}} with a row for `all` and one for the `sure`, those found
-    with more confidence than an extended limb gives, and {"tremble": {"median", "p90"}}."""
+    with more confidence than a guess has, and {"tremble": {"median", "p90"}}."""
     marks = {int(number): found for number, found in json.loads(MARKS.read_text())["frames"].items()}
     errors = {name: [] for found in marks.values() for name in found}
     seen, sure = {}, []
@@ -37,7 +37,7 @@ def measure(clip, model) -> dict:
         for name, place in marks.get(frame.number, {}).items():
             x, y, confidence = found.get(name, (np.inf, np.inf, 0))
             errors[name].append(100 * np.hypot(x - place[0], y - place[1]) / height)
-            if confidence > EXTENDED:
+            if confidence > GUESSED:
                 sure.append(errors[name][-1])
     if lacking := marks.keys() - seen.keys():
         raise SourceError(f"{clip} has no frame {min(lacking)}, so it is not the clip whose frames were marked")

@@ -1,16 +1,16 @@
 """Where a body's joints are, and how much of its surface is seen, from its parts, U and V."""
 
+import cv2
 import numpy as np
 
 from edgemask.parts import COUNT, NAMES, group
 
 FINE = 128  # pixels a side, about, that a body is looked at for its joints
 CELLS = 8  # a part's chart is seen in 8×8 cells
-# Of a limb's length: how far from its end another may touch it for a joint, and what is its end where none does.
-NEAR, END = 0.25, 0.12
+NEAR = 0.25  # of a limb's length: how far from its end another may touch it for a joint
 # For a limb to be extended to its end: the standard deviation of its V, that of half a limb, and its correlation with the place.
 SPREAD, STRAIGHT = 0.5 / 12**0.5, 0.9
-EXTENDED = 0.25  # the confidence of a joint to which a limb was extended
+GUESSED = 0.25  # the confidence of a joint where limbs do not meet as they should
 REACH = 0.15  # of the root of a body's area: how far what speaks for a joint may lie from it
 LIMBS = ("torso", "head", *(f"{side}_{limb}" for side in ("left", "right")
                             for limb in ("upper_arm", "lower_arm", "hand", "upper_leg", "lower_leg", "foot")))  # fmt: skip
@@ -43,9 +43,9 @@ for _index, _name in enumerate(LIMBS):
 def joints(iuv: np.ndarray, left: int, top: int) -> dict[str, list[float]]:
     """{name: [x, y, confidence]} of the joints that are seen, in frame pixels; iuv: `dense.decode` at (left, top).
 
-    A joint is the median of the border between its two limbs, as far as their V says that they meet there; where they do not
-    touch, that of the limbs' ends (but the trunk's, which are wide) at half the confidence; where no end is seen, the limb
-    nearer to the trunk, if half of it is, is extended to its own at a quarter. Confidence is the share of what speaks for a
+    A joint is the median of the border between its two limbs, as far as their V says that they meet there. At a quarter of the
+    confidence it is that of any border they have; where they do not touch, the middle between them; and where there is but the
+    limb nearer to the trunk, and at least half of it, what that is extended to. Confidence is the share of what speaks for a
     joint that lies near it, in [0, 1]. Head, hands and feet are their parts' medians.
     """
     step = max(1, round((iuv.shape[0] * iuv.shape[1]) ** 0.5 / FINE))
@@ -53,19 +53,18 @@ def joints(iuv: np.ndarray, left: int, top: int) -> dict[str, list[float]]:
     limbs, v = LIMB_OF[iuv[..., 0]], iuv[..., 2] / np.float32(255)
     rows, columns = np.nonzero(limbs != NONE)
     places, inside, along = np.stack([columns, rows], axis=1) + 0.5, limbs[rows, columns], v[rows, columns]
-    tips = np.minimum(along, 1 - along) <= END
-    tip, tip_of, far = places[tips], inside[tips], along[tips] > 0.5
     border, pairs, meeting = _border(limbs, v)
     spoken = {name: (places[inside == LIMBS.index(name)], 1.0) for name in CENTRES}
     for name, limb, (end, near) in JOINTS:
         touching = np.flatnonzero(pairs == limb[0] * NONE + limb[1])
         there = touching[(np.abs(meeting[touching] - end) <= near).all(axis=1)]
-        spoken[name] = (border[there], 1.0)
-        if not len(there):
-            ends = [(tip_of == one) & (far == v) for one, v in zip(limb, end, strict=True) if LIMBS[one] != "torso"]
-            spoken[name] = tip[np.any(ends, axis=0)], 0.5
-        if not len(spoken[name][0]) and LIMBS[limb[0]] != "torso":
-            spoken[name] = _extended(places[inside == limb[0]], along[inside == limb[0]], iuv.shape), EXTENDED
+        spoken[name] = border[there if len(there) else touching], 1.0 if len(there) else GUESSED
+        if not len(touching):
+            one, other = (inside == index for index in limb)
+            if one.any() and other.any():
+                spoken[name] = _between(limbs, limb[1], places[one], places[other]), GUESSED
+            elif LIMBS[limb[0]] != "torso":
+                spoken[name] = _extended(places[one], along[one], iuv.shape), GUESSED
     found, reach = {}, REACH * np.sqrt(len(places))
     for name, (speaking, most) in spoken.items():
         if len(speaking):
@@ -89,6 +88,13 @@ def _border(limbs, v):
         along = np.where(pairs[0] == low, along, along[::-1]).T
         found.append((np.stack([columns, rows], axis=1) + half, low * NONE + high, along))
     return [np.concatenate(parts) for parts in zip(*found, strict=True)]
+
+
+def _between(limbs, index, one, other):
+    """[1, 2], the middle of the gap between two limbs at `one` and `other`, the second of which is `index`."""
+    far = cv2.distanceTransform((limbs != index).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_3)
+    start = one[far[tuple(one[:, ::-1].astype(int).T)].argmin()]
+    return (start + other[((other - start) ** 2).sum(axis=1).argmin()])[None] / 2
 
 
 def _extended(places, along, shape):

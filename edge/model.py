@@ -43,6 +43,7 @@ class Model:
         self.width, self.height, self.pad = (manifest["input"][key] for key in ("width", "height", "pad"))
         self.roi, self.limits, self.coder = manifest["roi"], manifest["detections"], manifest["box_coder"]
         self.proposer = Proposer.of(manifest)
+        self.score = self.limits["score"]  # lowest of what is answered; all from the bundle's on have a vote
 
     def __call__(self, rgb: np.ndarray, content: np.ndarray | None = None) -> Detections:
         """Detections in one frame, uint8 [height, width, 3] RGB of any size, in its pixels.
@@ -95,6 +96,7 @@ class Model:
         rows, class_ids = np.nonzero((probabilities >= self.limits["score"]) & real[:, None])
         scores, refined = probabilities[rows, class_ids], refined[rows]
         keep = boxes.nms_per_class(refined, scores, class_ids, self.limits["nms"], self.limits["keep"])
+        keep = keep[scores[keep] >= self.score]
         return boxes.vote(refined, scores, class_ids, keep), scores[keep], class_ids[keep]
 
     def mask_grids(self, trunk: dict, found: np.ndarray, class_ids: np.ndarray) -> np.ndarray:

@@ -59,7 +59,7 @@ def prepare(options) -> tuple:
             raise OptionError(f"--score {options.score:g} is below {lowest:g}, the lowest that {model.bundle.path.name} finds")
         # The heads need not run on what nobody will see; a tracker looks at half the score, too.
         tracked = options.track or options.mqtt
-        model.limits = {**model.limits, "score": max(lowest, options.score / 2 if tracked else options.score)}
+        model.score = max(lowest, options.score / 2 if tracked else options.score)
         return model, source, sinks_for(options, source.live, model.bundle.classes)
 
 

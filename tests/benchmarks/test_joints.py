@@ -9,7 +9,7 @@ import pytest
 import edgemask
 from edgemask.benchmarks import joints as benchmark
 from edgemask.command import exit_code
-from edgemask.joints import CENTRES, EXTENDED, JOINTS
+from edgemask.joints import CENTRES, GUESSED, JOINTS
 from edgemask.verbs.demo import pan_and_zoom
 
 KNOWN = {*CENTRES, *(name for name, _, _ in JOINTS)}
@@ -43,7 +43,7 @@ def test_marks_where_the_joints_are_found_are_met_and_others_missed(clip, tmp_pa
     assert row["marked"] == row["found"] + 1 == len(marks["1"]) + len(marks["2"])
     assert row["within_10"] == pytest.approx(100 * len(marks["1"]) / row["marked"], abs=0.1)
     assert result["joints"]["nowhere"] == {"marked": 1, "found": 0, "median": None, "p90": None, "within_10": 0.0}
-    sure = [places for frame in (1, 2) for places in found[frame][0].values() if places[2] > EXTENDED]
+    sure = [places for frame in (1, 2) for places in found[frame][0].values() if places[2] > GUESSED]
     assert result["joints"]["sure"]["found"] == result["joints"]["sure"]["marked"] == len(sure)
     still = {number: found[1] for number in range(3)}
     assert np.allclose(list(benchmark._tremble(still)), 0) and result["tremble"]["median"] > 0
