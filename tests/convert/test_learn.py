@@ -88,7 +88,8 @@ def test_a_weak_set_has_people_without_a_mask(tmp_path):
                "annotations": [person, {**person, "segmentation": rle.encode(upper, (100, 100))}]}  # fmt: skip
     (tmp_path / "people.json").write_text(json.dumps(content))
     labels = LabelSet(tmp_path / "people.json", weak=True)
-    bare, masked = (allowed(mask, person, np.arange(100) + 0.5, np.arange(100) + 0.5)[0] for mask in labels.read(labels.images[0]).masks)
+    centres, masks = np.arange(100) + 0.5, labels.read(labels.images[0]).masks
+    bare, masked = (allowed(mask, person, centres, centres)[0] for mask in masks)
     assert bare[65, 20] == 1 << 19 | 1 << 21 and bare[35, 20] == 1 << 15 | 1 << 17 and not bare[:, 70:].any()
     assert (masked[:50] == bare[:50]).all() and not masked[50:].any()
 
