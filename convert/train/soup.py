@@ -12,27 +12,27 @@ from pathlib import Path
 import torch
 
 from edgemask.command import exit_code
-from edgemask.convert.checkpoint import load_checkpoint, save_checkpoint
+from edgemask.convert.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from edgemask.errors import CheckpointError
 from edgemask.files import replacing
 
 HEADS = ("box.", "mask.")
 
 
-def mean(paths) -> dict[str, torch.Tensor]:
-    """The state of the first checkpoint with the mean of all box and mask heads; raises CheckpointError."""
-    states = [load_checkpoint(path).network.state_dict() for path in paths]
-    kept = [key for key in states[0] if not key.startswith((*HEADS, "dense."))]
-    for path, state in zip(paths[1:], states[1:], strict=True):
-        if changed := next((key for key in kept if not torch.equal(state[key], states[0][key])), None):
+def mean(paths) -> Checkpoint:
+    """The first checkpoint, its box and mask heads the means of all; raises CheckpointError."""
+    first, *others = (load_checkpoint(path) for path in paths)
+    kept, *states = (one.network.state_dict() for one in (first, *others))
+    for path, other, state in zip(paths[1:], others, states, strict=True):
+        if other.classes != first.classes:
+            raise CheckpointError(f"{path} knows {', '.join(other.classes)}, {paths[0]} {', '.join(first.classes)}")
+        trunk = (key for key in kept if not key.startswith((*HEADS, "dense.")))
+        if changed := next((key for key in trunk if not torch.equal(state[key], kept[key])), None):
             raise CheckpointError(f"{path} has another {changed} than {paths[0]}: heads can be averaged on one trunk alone")
-        if state["box.scores.bias"].shape != states[0]["box.scores.bias"].shape:
-            raise CheckpointError(f"{path} knows other classes than {paths[0]}")
-    found = dict(states[0])
-    for key in found:
-        if key.startswith(HEADS) and found[key].is_floating_point():
-            found[key] = torch.stack([state[key] for state in states]).mean(0)
-    return found
+    averaged = [key for key in kept if key.startswith(HEADS) and kept[key].is_floating_point()]
+    means = {key: torch.stack([state[key] for state in (kept, *states)]).mean(0) for key in averaged}
+    first.network.load_state_dict({**kept, **means})
+    return first
 
 
 def main(arguments=None) -> int:
@@ -44,10 +44,9 @@ def main(arguments=None) -> int:
 
 
 def _run(options):
-    first = load_checkpoint(options.checkpoints[0])
-    first.network.load_state_dict(mean(options.checkpoints))
+    found = mean(options.checkpoints)
     with replacing(options.target) as temporary:
-        save_checkpoint(first.network, first.classes, temporary, first.licence)
+        save_checkpoint(found.network, found.classes, temporary, found.licence)
     print(f"wrote {options.target}: box and mask heads of {len(options.checkpoints)} checkpoints")
 
 

@@ -7,11 +7,11 @@ from edgemask.convert.checkpoint import load_checkpoint, save_checkpoint  # noqa
 from edgemask.convert.train import soup  # noqa: E402
 
 
-def changed(checkpoint, path, key):
-    """The checkpoint with 1 added to all that is called so."""
+def changed(checkpoint, path, key, classes=None):
+    """The checkpoint with 1 added to all that is called so, and other names for its classes."""
     found = load_checkpoint(checkpoint)
     found.network.load_state_dict({name: value + (key in name) for name, value in found.network.state_dict().items()})
-    save_checkpoint(found.network, found.classes, path, found.licence)
+    save_checkpoint(found.network, classes or found.classes, path, found.licence)
     return path
 
 
@@ -29,3 +29,9 @@ def test_another_trunk_is_named_and_nothing_written(checkpoint, tmp_path, capsys
     other, out = changed(checkpoint, tmp_path / "other.safetensors", "fpn.lateral.1.conv"), tmp_path / "mean.safetensors"
     assert soup.main([str(out), str(checkpoint), str(other)]) == 2
     assert "other.safetensors has another fpn.lateral.1.conv.weight" in capsys.readouterr().err and not out.exists()
+
+
+def test_other_classes_are_named(checkpoint, tmp_path, capsys):
+    other = changed(checkpoint, tmp_path / "other.safetensors", "no such key", ("cat",))
+    assert soup.main([str(tmp_path / "mean.safetensors"), str(checkpoint), str(other)]) == 2
+    assert "other.safetensors knows cat" in capsys.readouterr().err
