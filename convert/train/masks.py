@@ -20,7 +20,7 @@ from edgemask.command import exit_code
 from edgemask.convert.train.augment import extent, read, warp
 from edgemask.convert.train.dataset import read_pictures
 from edgemask.files import replacing
-from edgemask.masks import paste
+from edgemask.masks import CUT, paste
 from edgemask.model import Model
 from edgemask.progress import progress
 
@@ -42,7 +42,7 @@ def infer(model: Model, rgb: np.ndarray, box: np.ndarray, class_id: int) -> dict
     turned = np.array([size[0] - there[2], there[1], size[0] - there[0], there[3]], np.float32)
     grid = (_grid(model, view, there, class_id) + _grid(model, view[:, ::-1], turned, class_id)[:, ::-1]) / 2
     crop, left, top = paste(grid, box, whole)
-    if not crop.any() or grid[grid >= 0.5].mean() < SURE:
+    if not crop.any() or grid[grid >= CUT].mean() < SURE:
         return None
     reached = np.array(extent(crop), np.float32) + (left, top, left, top)
     return rle.encode(crop, whole, left, top) if iou(box, reached[None])[0] >= REACHES else None

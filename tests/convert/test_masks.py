@@ -1,6 +1,7 @@
 """Masks for boxes that have none, by a model itself."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -50,3 +51,11 @@ def test_what_is_at_fault_is_named_and_nothing_is_written(labels, checkpoint, tm
     assert masks.main([str(checkpoint), str(labels), str(tmp_path / "masked.json")]) == 2
     assert "1 × missing picture (first: gone.jpg)" in capsys.readouterr().err
     assert not (tmp_path / "masked.json").exists()
+
+
+@pytest.mark.parametrize("probability, trusted", [(0.9, True), (0.7, False), (0.47, False), (0.1, False)])
+def test_a_mask_of_which_the_network_is_unsure_is_none(probability, trusted):
+    unsure = SimpleNamespace(width=320, height=320, engines={"trunk": lambda image: {}})
+    unsure.mask_grids = lambda trunk, boxes, class_ids: np.full((1, 28, 28), probability, np.float32)
+    found = masks.infer(unsure, np.zeros((100, 100, 3), np.uint8), np.array([10, 10, 90, 90], np.float32), 0)
+    assert (found is not None) == trusted
