@@ -7,6 +7,7 @@ import numpy as np
 from edgemask import boxes
 from edgemask.cameras.frame import Frame
 from edgemask.detections import Detections
+from edgemask.facing import Facing, turn
 
 # Boxes are compared half as large again (Yang et al. 2023): at a Pi's frame rates a walker leaves the old box behind.
 REACH, LOWEST_IOU = 0.25, 0.2
@@ -25,6 +26,7 @@ class Tracker:
     (SORT, Bewley et al. 2016): first those with at least the score `start`, then, so that an id survives weak moments,
     those with half of it (ByteTrack, Zhang et al. 2022): give it everything the model finds. Ids count from 1, each
     comes with the second sighting in a row; who is unseen for `memory` seconds or has left the picture is forgotten.
+    Body parts come with front and back, left and right as they were in the frames before (`edgemask.facing`).
     """
 
     def __init__(self, start: float = 0.5, memory: float = 2.0):
@@ -39,17 +41,17 @@ class Tracker:
         lately = [track for track in known if track.id and track.seen == self.looked]
         lost = [track for track in known if track.id and track.seen != self.looked]
         new = [track for track in known if not track.id]
-        found, self.looked = np.zeros(len(detections), np.int64), now
+        found, owners, self.looked = np.zeros(len(detections), np.int64), {}, now
         for tracks, wanted in ((lately, strong), (lost, strong), (lately, weak), (new, strong)):
             free = [track for track in tracks if track.seen != now]
             for track, row in self._matches(free, np.flatnonzero(wanted & (found == 0)), detections, now):
                 track.update(detections.boxes[row], now)
                 self._name(track)
-                found[row] = track.id
-        fresh = np.flatnonzero(strong & (found == 0))
-        self.tracks = [track for track in known if track.id]
-        self.tracks += [Track(detections.boxes[row], detections.class_ids[row], now) for row in fresh]
-        return replace(detections, track_ids=found)
+                found[row], owners[row] = track.id, track
+        for row in np.flatnonzero(strong & (found == 0)):
+            owners[row] = Track(detections.boxes[row], detections.class_ids[row], now)
+        self.tracks = [track for track in known if track.id] + [track for track in owners.values() if not track.id]
+        return _faced(replace(detections, track_ids=found), owners, now)
 
     def _name(self, track):
         if not track.id:
@@ -76,7 +78,7 @@ class Track:
     """
 
     def __init__(self, box, class_id, now):
-        self.id, self.class_id, self.seen = 0, class_id, now
+        self.id, self.class_id, self.seen, self.facing = 0, class_id, now, Facing()
         self.state = np.stack([_measured(box), np.zeros(4)])  # [position, velocity] of centre x, y, width, height
         self.spread = np.diag([NOISE**2, 1.0])
 
@@ -99,6 +101,16 @@ class Track:
         gain = spread[:, 0] / (spread[0, 0] + NOISE**2)
         self.state = state + np.outer(gain, _measured(box) - state[0])
         self.spread = spread - np.outer(gain, spread[0])
+
+
+def _faced(detections, owners, now):
+    """The same detections with each row's front and back as its track had them so far."""
+    if detections.parts is None:
+        return detections
+    wrong = [row for row, track in owners.items() if track.facing(detections.parts[row], detections.grids[row], now)]
+    parts, uv = detections.parts.copy(), detections.uv.copy()
+    parts[wrong], uv[wrong] = turn(parts[wrong], uv[wrong])
+    return replace(detections, parts=parts, uv=uv)
 
 
 def _measured(box):

@@ -45,6 +45,7 @@ def test_marks_where_the_joints_are_found_are_met_and_others_missed(clip, tmp_pa
     assert result["joints"]["nowhere"] == {"marked": 1, "found": 0, "median": None, "p90": None, "within_10": 0.0}
     sure = [places for frame in (1, 2) for places in found[frame][0].values() if places[2] > GUESSED]
     assert result["joints"]["sure"]["found"] == result["joints"]["sure"]["marked"] == len(sure)
+    assert result["joints"]["tracked"]["within_10"] == row["within_10"]  # nobody turns in three frames
     still = {number: found[1] for number in range(3)}
     assert np.allclose(list(benchmark._tremble(still)), 0) and result["tremble"]["median"] > 0
 

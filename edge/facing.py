@@ -1,0 +1,61 @@
+"""Which way somebody faces, held from frame to frame."""
+
+import numpy as np
+
+from edgemask import masks
+from edgemask.parts import COUNT, MIRROR, NAMES
+
+BEFORE, VOTING = 0.3, 0.6  # seconds in which what a frame is compared with and its vote fade to a third
+
+
+def _turned(part):
+    name = NAMES[MIRROR[part]]
+    front = name.replace("back", "front")
+    turns = name.startswith("torso") or "leg" in name
+    return NAMES.index((front if front != name else name.replace("front", "back")) if turns else name)
+
+
+# By part, what it is when its owner faces the other way: left for right and, of trunk and legs, front for back.
+TURNED = np.array([0, *(_turned(part) for part in range(1, COUNT + 1))])
+CHANNELS = TURNED[1:] - 1
+LIMBS = np.array([not name.startswith("torso") for name in NAMES[1:]])
+
+
+def turn(parts: np.ndarray, uv: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The grids of a head that took front for back put right: logits [..., 24], uint8 U and V [..., 2, 24].
+
+    U goes round a limb one way on the left, the other way on the right; across the trunk it goes the same way in front and
+    behind.
+    """
+    uv = uv[..., CHANNELS]
+    uv[..., 0, LIMBS] = 255 - uv[..., 0, LIMBS]
+    return parts[..., CHANNELS], uv
+
+
+class Facing:
+    """Whether the head has one person's front for its back, by what it said before.
+
+    A head that sees one frame takes a back for a front now and then, and left for right with it. Who really turns does so
+    over many frames, each much like the one before. So each frame either goes with those just before it, or does so turned,
+    and that is its vote: what most of the last moments say is how it is.
+    """
+
+    def __init__(self):
+        self.memory, self.votes, self.seen = None, 0.0, 0.0
+
+    def __call__(self, parts: np.ndarray, grid: np.ndarray, now: float) -> bool:
+        """Whether to `turn` this frame's grids: logits [S, S, 24] in any steps, mask probabilities [S, S]; now: seconds."""
+        rows, columns = np.nonzero(grid >= masks.CUT)
+        labels = parts[rows, columns].argmax(axis=1) + 1
+        if self.memory is None:
+            self.memory, self.seen = np.zeros((COUNT + 1, *grid.shape), np.float32), now
+        gap, self.seen = now - self.seen, now
+        straight, turned = (float(self.memory[one, rows, columns].sum()) for one in (labels, TURNED[labels]))
+        against = turned > straight
+        sure = abs(straight - turned) / (straight + turned) if straight + turned else 1.0
+        self.votes = self.votes * np.exp(-gap / VOTING) + (-sure if against else sure)
+        self.memory *= np.exp(-gap / BEFORE)
+        self.memory[TURNED[labels] if against else labels, rows, columns] += 1
+        if self.votes < 0:
+            self.memory, self.votes, against = self.memory[TURNED], -self.votes, not against
+        return against
