@@ -19,7 +19,6 @@ import pytest  # noqa: E402
 import edgemask  # noqa: E402
 from edgemask import pictures  # noqa: E402
 from edgemask.bundle import SHIPPED  # noqa: E402
-from edgemask.letterbox import letterbox  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 MODELS = ROOT / "convert" / "models"

@@ -13,13 +13,13 @@ import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from edgemask import coco, pictures
 from edgemask.arguments import count
 from edgemask.command import exit_code
 from edgemask.convert.body import weak
+from edgemask.convert.train.augment import warp
 from edgemask.convert.train.dataset import decode
 from edgemask.errors import DatasetError
 from edgemask.evaluate_dense import read_iuv
@@ -85,7 +85,7 @@ class View:
         return tuple(((points - self.shift) / self.scale).T)
 
 
-def view(rgb: np.ndarray, around: np.ndarray, size: tuple[int, int], pad: int, random: np.random.Generator) -> View:
+def view(rgb: np.ndarray, around: np.ndarray, size: tuple[int, int], random: np.random.Generator) -> View:
     """A random view of a picture that has the middle of a box in it, the box in a random size."""
     whole = np.array(rgb.shape[1::-1], float)
     taken = np.exp(random.uniform(*np.log(TAKEN))) * min(size)
@@ -96,10 +96,8 @@ def view(rgb: np.ndarray, around: np.ndarray, size: tuple[int, int], pad: int, r
     wanted = size * random.uniform(0.3, 0.7, 2) - (turned + (around[:2] + around[2:]) / 2 * scales)
     free = random.random(2) * np.maximum(size - content, 0)
     shift = turned + np.where(content > size, np.clip(wanted, np.minimum(size - content, 0), 0), free)
-    small = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else rgb
-    ratio = np.array(small.shape[1::-1]) / whole
-    matrix = np.hstack([np.diag(scales / ratio), shift[:, None]])
-    return View(cv2.warpAffine(small, matrix, size, flags=cv2.INTER_LINEAR, borderValue=(pad,) * 3), scales, shift)
+    matrix = np.hstack([np.diag(scales), shift[:, None]])
+    return View(warp(rgb, size, matrix, (scale, scale)), scales, shift)
 
 
 def _inside(box, size, random):
@@ -154,11 +152,11 @@ class Labelled:
     people: list[dict]
     masks: list[np.ndarray]
 
-    def look(self, size: tuple[int, int], pad: int, side: int, random: np.random.Generator):
+    def look(self, size: tuple[int, int], side: int, random: np.random.Generator):
         """A random view of its people: (rgb, boxes float32 [N, 4] in it, allowed uint32, u and v float32 [N, side, side])."""
         corners = [np.array(one["bbox"], float) for one in self.people]
         corners = [np.concatenate([one[:2], one[:2] + one[2:]]) for one in corners]
-        seen = view(self.rgb, corners[random.integers(len(corners))], size, pad, random)
+        seen = view(self.rgb, corners[random.integers(len(corners))], size, random)
         boxes, known = [], []
         for person, mask, corner in zip(self.people, self.masks, corners, strict=True):
             box = _inside(seen.box(corner), size, random)
@@ -222,7 +220,7 @@ def collect(model, labels: LabelSet, views: int, seed: int = 0) -> Samples:
         picture = labels.read(image)
         for number in range(views if picture else 0):
             random = np.random.default_rng([seed, image["id"], number])
-            rgb, boxes, *known = picture.look(size, model.pad, 2 * side, random)
+            rgb, boxes, *known = picture.look(size, 2 * side, random)
             if len(boxes):
                 found.append((model.pool(model.engines["trunk"](rgb[None]), boxes, "mask"), *known))
     if not found:

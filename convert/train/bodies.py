@@ -8,7 +8,7 @@ from torch.utils.data import Dataset
 
 from edgemask.convert.body.samples import LabelSet
 from edgemask.convert.bundle_writer import describe
-from edgemask.convert.train.augment import PAD, recolour
+from edgemask.convert.train.augment import recolour
 from edgemask.convert.train.recipe import Recipe
 
 QUARTERED = 0.8  # of the views
@@ -56,7 +56,7 @@ class BodyViews(Dataset):
         while picture is None:
             labels = self.sets[random.integers(len(self.sets))]
             picture = labels.read(labels.images[random.integers(len(labels.images))])
-        rgb, *known = picture.look(size, PAD, self.side, random)
+        rgb, *known = picture.look(size, self.side, random)
         return Bodies(recolour(rgb, self.recipe.colour, random), *known)
 
 

@@ -21,7 +21,7 @@ def test_a_grid_over_a_view_says_where_in_the_picture_its_cells_are(seed):
     """Of a picture whose colour is its place."""
     rows, columns = np.mgrid[0:200, 0:250]
     rgb = np.dstack([columns, rows, np.zeros_like(rows)]).astype(np.uint8)
-    seen = view(rgb, np.array([100.0, 60, 140, 120]), (320, 320), 127, np.random.default_rng(seed))
+    seen = view(rgb, np.array([100.0, 60, 140, 120]), (320, 320), np.random.default_rng(seed))
     box = seen.box(np.array([105.0, 65, 135, 115]))
     assert (box[:2] > 0).all() and (box[2:] < 320).all()
     x, y = seen.grid(box, 28)

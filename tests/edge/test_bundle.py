@@ -156,7 +156,6 @@ RUN_BY = ("classes", "input", "anchors", "proposals", "detections", "box_coder",
 
 @pytest.mark.parametrize("section", RUN_BY)
 def test_a_section_or_an_entry_of_a_wrong_kind_is_a_bundle_error(section, tmp_path):
-    manifest = Bundle().manifest
     keys = [None, *(LAYOUT[section] if isinstance(LAYOUT[section], dict) else [])]
     for key in keys:
         for value in (None, 3.5, -1, "", [], {}, [None], {"onnx": 1}, True):

@@ -1,6 +1,5 @@
 """Events: who comes, changes zone and goes."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -37,7 +36,7 @@ class Scene:
         """The events; people: {track id: (x, score)}, boxes of 20×50; hours: by which the wall clock is wrong."""
         boxes = np.array([[x, 25, x + 20, 75] for x, _ in people.values()], np.float32).reshape(-1, 4)
         scores = np.array([score for _, score in people.values()], np.float32)
-        ids, count = np.array(list(people), np.int64), len(people)
+        ids = np.array(list(people), np.int64)
         found = detections(boxes, scores, ids)
         time = START + timedelta(seconds=seconds, hours=hours)
         frame = Frame(np.zeros((100, 200, 3), np.uint8), "cam", self.frames, 10.0, time, round(seconds * 1e9))

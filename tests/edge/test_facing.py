@@ -51,7 +51,8 @@ def test_turned_twice_is_as_before_and_u_runs_round_limbs_the_other_way():
     turned, moved = turn(parts, uv)
     assert all((one == other).all() for one, other in zip(turn(turned, moved), (parts, uv), strict=True))
     for part in range(1, COUNT + 1):
-        (u, v), (u_turned, v_turned) = (np.moveaxis(grid[..., number - 1], 3, 0) for grid, number in ((uv, part), (moved, TURNED[part])))
+        u, v = np.moveaxis(uv[..., part - 1], 3, 0)
+        u_turned, v_turned = np.moveaxis(moved[..., TURNED[part] - 1], 3, 0)
         assert (v == v_turned).all() and (u_turned == (u if part in (BACK, FRONT) else 255 - u)).all()
         assert (parts[..., part - 1] == turned[..., TURNED[part] - 1]).all()
 
@@ -93,7 +94,8 @@ def test_each_person_has_a_memory_of_their_own():
 @pytest.fixture(scope="module")
 def from_behind(shared):
     """Frames 600 to 688 of the clip: a woman with long hair, seen from behind all the while."""
-    frames = (frame for frame in edgemask.open_camera(shared / "media/one-by-one-person-detection.mp4") if 600 <= frame.number <= 688)
+    clip = edgemask.open_camera(shared / "media/one-by-one-person-detection.mp4")
+    frames = (frame for frame in clip if 600 <= frame.number <= 688)
     model, tracker, found = edgemask.load(threads=1, dense=True), Tracker(), {}
     for frame in frames:
         found[frame.number] = tracker(frame, model(frame.rgb)).above(0.5)[:1]
