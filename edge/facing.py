@@ -3,21 +3,11 @@
 import numpy as np
 
 from edgemask import masks
-from edgemask.parts import COUNT, MIRROR, NAMES
+from edgemask.parts import NAMES, TURNED
 
 BEFORE, VOTING = 0.3, 0.6  # seconds in which what a frame is compared with and its vote fade to a third
-
-
-def _turned(part):
-    name = NAMES[MIRROR[part]]
-    front = name.replace("back", "front")
-    turns = name.startswith("torso") or "leg" in name
-    return NAMES.index((front if front != name else name.replace("front", "back")) if turns else name)
-
-
-# By part, what it is when its owner faces the other way: left for right and, of trunk and legs, front for back.
-TURNED = np.array([0, *(_turned(part) for part in range(1, COUNT + 1))])
-CHANNELS = TURNED[1:] - 1
+OTHER = np.array(TURNED)  # by part
+CHANNELS = OTHER[1:] - 1
 LIMBS = np.array([not name.startswith("torso") for name in NAMES[1:]])
 
 
@@ -48,14 +38,14 @@ class Facing:
         rows, columns = np.nonzero(grid >= masks.CUT)
         labels = parts[rows, columns].argmax(axis=1) + 1
         if self.memory is None:
-            self.memory, self.seen = np.zeros((COUNT + 1, *grid.shape), np.float32), now
+            self.memory, self.seen = np.zeros((len(OTHER), *grid.shape), np.float32), now
         gap, self.seen = now - self.seen, now
-        straight, turned = (float(self.memory[one, rows, columns].sum()) for one in (labels, TURNED[labels]))
+        straight, turned = (float(self.memory[one, rows, columns].sum()) for one in (labels, OTHER[labels]))
         against = turned > straight
         sure = abs(straight - turned) / (straight + turned) if straight + turned else 1.0
         self.votes = self.votes * np.exp(-gap / VOTING) + (-sure if against else sure)
         self.memory *= np.exp(-gap / BEFORE)
-        self.memory[TURNED[labels] if against else labels, rows, columns] += 1
+        self.memory[OTHER[labels] if against else labels, rows, columns] += 1
         if self.votes < 0:
-            self.memory, self.votes, against = self.memory[TURNED], -self.votes, not against
+            self.memory, self.votes, against = self.memory[OTHER], -self.votes, not against
         return against

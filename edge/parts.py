@@ -11,12 +11,13 @@ NAMES = (
 COUNT = len(NAMES) - 1
 
 
-def _mirrored(name):
-    return name.replace("left", "?").replace("right", "left").replace("?", "right")
+def _exchanged(name, one, other):
+    return name.replace(one, "?").replace(other, one).replace("?", other)
 
 
-# The part of the other side, by part.
-MIRROR = tuple(NAMES.index(_mirrored(name)) for name in NAMES)
+# The part of the other side, by part, and what a part is when its owner faces the other way.
+MIRROR = tuple(NAMES.index(_exchanged(name, "left", "right")) for name in NAMES)
+TURNED = (0, *(NAMES.index(_exchanged(NAMES[part], "back", "front")) for part in MIRROR[1:]))
 
 
 def group(*words: str) -> frozenset[int]:
