@@ -5,7 +5,7 @@ import numpy as np
 from edgemask import masks
 from edgemask.parts import NAMES, TURNED
 
-BEFORE, VOTING = 0.3, 0.6  # seconds in which what a frame is compared with and its vote fade to a third
+BEFORE, VOTING = 0.2, 0.5  # seconds in which what a frame is compared with and its vote fade to a third
 OTHER = np.array(TURNED)  # by part
 CHANNELS = OTHER[1:] - 1
 LIMBS = np.array([not name.startswith("torso") for name in NAMES[1:]])
