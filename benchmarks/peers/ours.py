@@ -6,7 +6,7 @@ import edgemask
 from edgemask.benchmarks.peers.scene import PEOPLE, STRIDE, Found, logits, people, twins
 from edgemask.bundle import TensorInfo
 from edgemask.engines.fake import FakeEngine
-
+from edgemask.masks import CUT
 
 ENGINES = {"onnxruntime": "onnx", "ai_edge_litert": "tflite"}
 
@@ -77,5 +77,6 @@ def _box(info: TensorInfo, keep):
 
 def _mask(info: TensorInfo):
     limits = np.iinfo(info.dtype)
-    raw = np.clip(np.rint(logits(28) / info.scale) + info.zero_point, limits.min, limits.max).astype(info.dtype)
+    edge = np.log(CUT / (1 - CUT))  # of the ellipse, whose logit is 0 there, and masks are cut elsewhere
+    raw = np.clip(np.rint((logits(28) + edge) / info.scale) + info.zero_point, limits.min, limits.max).astype(info.dtype)
     return np.broadcast_to(raw[None, :, :, None], (PEOPLE, 28, 28, 1))
