@@ -9,8 +9,8 @@ from edgemask.model import Model
 
 
 def stage_inputs(model: Model, stage: str, pictures) -> Iterator[np.ndarray]:
-    """The stage's inputs over RGB pictures, float32 NCHW, one batch a picture: normalised images for the trunk,
-    for the heads the RoIs that the float pipeline produces (proposals for box, detections for mask)."""
+    """The stage's inputs over RGB pictures, float32 NCHW, a batch for each time that it runs: normalised images for the trunk,
+    for the heads the RoIs that the float pipeline produces (proposals and then detections for box, detections for mask)."""
     if stage == "trunk":
         for rgb in pictures:
             image, _ = letterbox(rgb, model.width, model.height, model.pad)
@@ -27,7 +27,7 @@ def stage_inputs(model: Model, stage: str, pictures) -> Iterator[np.ndarray]:
         for rgb in pictures:
             model(rgb)
             while seen:
-                yield nchw(seen.pop())
+                yield nchw(seen.pop(0))
     finally:
         model.engines[stage] = engine
 

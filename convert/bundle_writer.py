@@ -35,7 +35,7 @@ def describe(classes, width: int, height: int, dense: bool = False) -> dict:
         "classes": list(classes),
         "input": {"width": width, "height": height, "pad": 127, "mean": 127, "divisor": 128, "colour": "RGB"},
         "anchors": {"strides": list(STRIDES), "sizes": [32, 64, 128, 256], "ratios": [0.5, 1, 2]},
-        "proposals": {"per_level": 200, "min_side": 2, "nms_input": 400, "nms": 0.7, "keep": 50},
+        "proposals": {"per_level": 200, "min_side": 2, "nms_input": 400, "nms": 0.6, "keep": 100},
         "detections": {"score": 0.05, "nms": 0.5, "keep": 50},
         "box_coder": {"rpn": [1, 1, 1, 1], "box": [10, 10, 5, 5], "clamp": 4.135},
         "roi": {"levels": ["p3", "p4", "p5"], "canonical": 112, "canonical_mask": 224, "samples": 2, "box": 7, "mask": 14, **head},

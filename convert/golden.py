@@ -40,7 +40,8 @@ def golden(checkpoint) -> dict[str, np.ndarray]:
     deltas = [one.permute(0, 2, 3, 1).reshape(1, -1, 4) for one in deltas]
     pairs = zip(layout["strides"], layout["sizes"], strict=True)
     reference = [torch.from_numpy(anchors(SIDE, SIDE, *pair, layout["ratios"])) for pair in pairs]
-    found = {"image": image, "canonical": np.array([canonical(roi, "box"), canonical(roi, "mask")])}
+    found = {"image": image, "canonical": np.array([canonical(roi, "box"), canonical(roi, "mask")]),
+             "nms": np.array(limits["nms"]), "keep": np.array(limits["keep"])}  # fmt: skip
     for index, (level, score, delta, boxes) in enumerate(zip(levels, objectness, deltas, reference, strict=True)):
         found |= {f"p{index + 3}": level, f"objectness_{index}": score[0], f"deltas_{index}": delta[0], f"anchors_{index}": boxes}
     size = SIDE, SIDE

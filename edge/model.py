@@ -81,23 +81,32 @@ class Model:
         return self.proposer(raw["objectness"], raw["deltas"])
 
     def detect(self, trunk: dict, proposals: np.ndarray, content) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Boxes [N, 4] in input pixels, refined, after NMS and voting, scores [N] and class ids [N], best first.
+        """Boxes [N, 4] in input pixels, refined, after soft-NMS and voting, scores [N] and class ids [N], best first.
 
-        content: (width, height) of the frame inside the input; boxes are cut there.
+        content: (width, height) of the frame inside the input; boxes are cut there. The few that are left the box head looks at
+        again, and the mean of both looks is the answer (iterative localisation, Gidaris and Komodakis 2015).
         """
         if not len(proposals):
             return np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int64)
-        raw = self.engines["box"](self.pool(trunk, proposals, "box"))
-        probabilities = softmax(self.dequantise(raw, "box_scores"))[:, 1:]
-        deltas = self.dequantise(raw, "box_deltas")
-        refined = boxes.decode(proposals, deltas, self.coder["box"], self.coder["clamp"])
-        refined = boxes.clip(refined, *content)
+        probabilities, refined = self._look(trunk, proposals, content)
         real = boxes.area(refined) > 0
         rows, class_ids = np.nonzero((probabilities >= self.limits["score"]) & real[:, None])
         scores, refined = probabilities[rows, class_ids], refined[rows]
-        keep = boxes.nms_per_class(refined, scores, class_ids, self.limits["nms"], self.limits["keep"])
-        keep = keep[scores[keep] >= self.score]
-        return boxes.vote(refined, scores, class_ids, keep), scores[keep], class_ids[keep]
+        keep, share = boxes.soft_nms(refined, scores, class_ids, self.limits["nms"], self.score, self.limits["keep"])
+        found, scores, class_ids = boxes.vote(refined, scores, class_ids, keep), scores[keep], class_ids[keep]
+        if len(keep):
+            probabilities, refined = self._look(trunk, found, content)
+            scores = share * (scores + probabilities[np.arange(len(keep)), class_ids]) / 2
+            found = np.where(boxes.area(refined)[:, None] > 0, (found + refined) / 2, found)
+        order = boxes.descending(scores)
+        order = order[scores[order] >= self.score]
+        return found[order], scores[order], class_ids[order]
+
+    def _look(self, trunk, proposals, content):
+        """What the box head says of boxes: (probability of each class [N, K], where they should be [N, 4])."""
+        raw = self.engines["box"](self.pool(trunk, proposals, "box"))
+        refined = boxes.decode(proposals, self.dequantise(raw, "box_deltas"), self.coder["box"], self.coder["clamp"])
+        return softmax(self.dequantise(raw, "box_scores"))[:, 1:], boxes.clip(refined, *content)
 
     def mask_grids(self, trunk: dict, found: np.ndarray, class_ids: np.ndarray) -> np.ndarray:
         """Mask probabilities over each box, float32 [N, 28, 28]; the mask head runs only when there are boxes."""

@@ -41,8 +41,8 @@ def roi_align(levels, boxes: np.ndarray, input_size, pooled: int, samples: int, 
         scale = features.shape[1] / input_size[0]
         across = _axis_weights(boxes[chosen][:, [0, 2]] * scale, features.shape[1], pooled, samples, grain)
         down = _axis_weights(boxes[chosen][:, [1, 3]] * scale, features.shape[0], pooled, samples, grain)
-        for box, wx, wy in zip(chosen, across, down, strict=True):
-            out[box] = _pool(features, wx, wy)
+        for box, wx, columns, wy, rows in zip(chosen, across, _spans(across), down, _spans(down), strict=True):
+            out[box] = _pool(features[slice(*rows), slice(*columns)], wx[:, slice(*columns)], wy[:, slice(*rows)])
     return out
 
 
@@ -56,11 +56,17 @@ def _axis_weights(ends, size, pooled, samples, grain):
     return bilinear.weights(positions.reshape(-1, pooled, samples), size).mean(axis=2)
 
 
+def _spans(weights):
+    """First cell that each of weights [N, pooled, size] reads, and the one after its last: [N, 2]."""
+    read = weights.any(axis=1)
+    return np.stack([read.argmax(axis=1), read.shape[1] - read[:, ::-1].argmax(axis=1)], axis=1).tolist()
+
+
 def _pool(features, wx, wy):
-    x, y = (np.flatnonzero(weights.any(axis=0)) for weights in (wx, wy))
     # int8 is pooled as the uint8 it stands for, so that float sums round alike for every engine.
     offset = np.float32(128 if features.dtype == np.int8 else 0)
-    crop = features[y[0] : y[-1] + 1, x[0] : x[-1] + 1].astype(np.float32) + offset
-    rows = wy[:, y[0] : y[-1] + 1] @ crop.reshape(len(crop), -1)
-    pooled = wx[:, x[0] : x[-1] + 1] @ rows.reshape(len(wy), crop.shape[1], -1)
+    crop = features.astype(np.float32)
+    crop += offset
+    rows = wy @ crop.reshape(len(crop), -1)
+    pooled = wx @ rows.reshape(len(wy), crop.shape[1], -1)
     return pooled if features.dtype.kind == "f" else np.rint(pooled) - offset

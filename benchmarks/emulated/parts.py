@@ -21,16 +21,16 @@ from edgemask.engines.onnx import session_options
 from edgemask.model import Model
 
 # The work must not depend on what a network has learned, or every calibration would move the counts.
-PROPOSALS, DETECTIONS = 50, 10
+PROPOSALS, DETECTIONS = 100, 10
 
 
 def stages(model: Model) -> dict:
-    """One call of each network, on noise: no kernel looks at values."""
+    """What each network does of a frame, on noise: no kernel looks at values. The box head looks again at what it found."""
     random, jobs = np.random.default_rng(0), {}
-    for stage, count in (("trunk", 1), ("box", PROPOSALS), ("mask", DETECTIONS)):
+    for stage, counts in (("trunk", [1]), ("box", [PROPOSALS, DETECTIONS]), ("mask", [DETECTIONS])):
         info, _ = model.bundle.tensors(stage, model.engine)
-        values = random.integers(0, 128, (count, *info.shape[1:])).astype(info.dtype)
-        jobs[stage] = lambda stage=stage, values=values: model.engines[stage](values)
+        batches = [random.integers(0, 128, (count, *info.shape[1:])).astype(info.dtype) for count in counts]
+        jobs[stage] = lambda stage=stage, batches=batches: [model.engines[stage](values) for values in batches]
     return jobs
 
 

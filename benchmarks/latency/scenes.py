@@ -22,14 +22,14 @@ def photograph() -> np.ndarray:
 
 
 class Told:
-    """An engine that runs as ever, and some of whose outputs are then replaced by `outputs`."""
+    """An engine that runs as ever, and some of whose outputs are then replaced by `outputs` of a batch's size."""
 
     def __init__(self, engine: Engine):
-        self.engine, self.outputs = engine, {}
+        self.engine, self.outputs = engine, lambda count: {}
 
     def __call__(self, values: np.ndarray) -> dict[str, np.ndarray]:
         """The network's outputs but for those that are told."""
-        return {**self.engine(values), **self.outputs}
+        return {**self.engine(values), **self.outputs(len(values))}
 
     def __str__(self):
         return str(self.engine)
@@ -63,21 +63,27 @@ class Scenes:
         """Have so many people found from now on; raises OptionError where the model has no room for them."""
         if people > len(self.apart):
             raise OptionError(f"{self.model.bundle.path} has room for {len(self.apart)} people in a frame, not for {people}")
-        info = self.model.tensors["box_scores"]
-        low, high = _ends(info)
-        scores = np.full((len(self.proposals), info.shape[1]), low, info.dtype)
-        scores[:, 0] = high
-        scores[self.apart[:people], :2] = low, high
-        deltas = self.model.tensors["box_deltas"]
-        self.told["box"].outputs = {"box_scores": scores, "box_deltas": _nothing(deltas, len(self.proposals))}
-        self.told["mask"].outputs = {"mask_logits": _round(self.model.tensors["mask_logits"], people)}
+        # The box head is asked of all proposals, and then of the people again.
+        first, second = self._scored(len(self.proposals), self.apart[:people]), self._scored(people, slice(None))
+        self.told["box"].outputs = lambda count: first if count == len(self.proposals) else second
+        grids = {"mask_logits": _round(self.model.tensors["mask_logits"], people)}
+        self.told["mask"].outputs = lambda count: grids
         if DENSE in self.told:
             names = ("dense_parts", "dense_u", "dense_v")
-            self.told[DENSE].outputs = {name: _tiled(self.model.tensors[name], people) for name in names}
+            parts = {name: _tiled(self.model.tensors[name], people) for name in names}
+            self.told[DENSE].outputs = lambda count: parts
 
     def look(self) -> Detections:
         """One frame, from its pixels to what is found."""
         return self.model(self.rgb)
+
+    def _scored(self, count, people):
+        info = self.model.tensors["box_scores"]
+        low, high = _ends(info)
+        scores = np.full((count, info.shape[1]), low, info.dtype)
+        scores[:, 0] = high
+        scores[people, :2] = low, high
+        return {"box_scores": scores, "box_deltas": _nothing(self.model.tensors["box_deltas"], count)}
 
     def _propose(self, content):
         info, deltas = self.model.tensors[f"objectness_{LEVEL}"], self.model.tensors[f"deltas_{LEVEL}"]
@@ -86,7 +92,8 @@ class Scenes:
         stride = self.model.width // info.shape[2]
         # Every other cell's square anchor: neighbours have an IoU of a third, below any threshold of NMS.
         scores[:, : content[1] // stride : 2, : content[0] // stride : 2, info.shape[3] // 2] = high
-        self.told["trunk"].outputs = {info.name: scores, deltas.name: _nothing(deltas, 1)}
+        proposing = {info.name: scores, deltas.name: _nothing(deltas, 1)}
+        self.told["trunk"].outputs = lambda count: proposing
 
 
 def _ends(info: TensorInfo):

@@ -15,7 +15,7 @@ from edgemask.roi_align import canonical
 POSITIVE, NEGATIVE, AT_LEAST = 0.65, 0.3, 0.15  # IoU of anchors; every object has its best one above AT_LEAST
 ANCHORS, ROIS, MASKS = 128, 96, 10  # sampled of each picture
 PROPOSED, GRAIN = 200, 128  # proposals of a picture; RoIs, of which a head on a GPU gets a multiple
-BOX_WEIGHT, DICE_WEIGHT, DENSE_WEIGHT = 1.5, 0.5, 0.3
+BOX_WEIGHT, DICE_WEIGHT, DENSE_WEIGHT = 1.5, 0.5, 0.5
 COVERED = 0.5  # share of a box in a crowd from which nothing is learned of it
 
 

@@ -1,8 +1,8 @@
-"""One model whose box and mask heads are the means of several models' on the same trunk (model soups, Wortsman et al. 2022).
+"""One model whose weights are the means of several models' that learned on from one another (model soups, Wortsman et al. 2022).
 
-    python -m edgemask.convert.train.soup mean.safetensors heads/best.safetensors joint/best.safetensors
+    python -m edgemask.convert.train.soup mean.safetensors after.safetensors after.safetensors before.safetensors
 
-Heads that learned on from one another make different mistakes, and their mean fewer; it costs nothing to run.
+Models that share an origin make different mistakes, and their mean fewer; it costs nothing to run. Named twice, one counts twice.
 """
 
 import argparse
@@ -16,22 +16,21 @@ from edgemask.convert.checkpoint import Checkpoint, load_checkpoint, save_checkp
 from edgemask.errors import CheckpointError
 from edgemask.files import replacing
 
-HEADS = ("box.", "mask.")
-
 
 def mean(paths) -> Checkpoint:
-    """The first checkpoint, its box and mask heads the means of all; raises CheckpointError."""
+    """The first checkpoint with the mean of all weights and statistics; raises CheckpointError for other classes or heads."""
     first, *others = (load_checkpoint(path) for path in paths)
-    kept, *states = (one.network.state_dict() for one in (first, *others))
-    for path, other, state in zip(paths[1:], others, states, strict=True):
+    states = [one.network.state_dict() for one in (first, *others)]
+    for path, other, state in zip(paths[1:], others, states[1:], strict=True):
         if other.classes != first.classes:
             raise CheckpointError(f"{path} knows {', '.join(other.classes)}, {paths[0]} {', '.join(first.classes)}")
-        trunk = (key for key in kept if not key.startswith((*HEADS, "dense.")))
-        if changed := next((key for key in trunk if not torch.equal(state[key], kept[key])), None):
-            raise CheckpointError(f"{path} has another {changed} than {paths[0]}: heads can be averaged on one trunk alone")
-    averaged = [key for key in kept if key.startswith(HEADS) and kept[key].is_floating_point()]
-    means = {key: torch.stack([state[key] for state in (kept, *states)]).mean(0) for key in averaged}
-    first.network.load_state_dict({**kept, **means})
+        if state.keys() != states[0].keys():
+            raise CheckpointError(f"of {path} and {paths[0]} only one has a head for body parts")
+    means = {
+        key: torch.stack([state[key] for state in states]).mean(0) if value.is_floating_point() else value
+        for key, value in states[0].items()
+    }
+    first.network.load_state_dict(means)
     return first
 
 
@@ -39,7 +38,7 @@ def main(arguments=None) -> int:
     """Write the checkpoint; the exit code."""
     it = argparse.ArgumentParser(prog="python -m edgemask.convert.train.soup", description=__doc__.splitlines()[0])
     it.add_argument("target", type=Path, metavar="OUT.safetensors")
-    it.add_argument("checkpoints", type=Path, nargs="+", help="the first one's trunk and dense head are kept")
+    it.add_argument("checkpoints", type=Path, nargs="+", help="of one origin: others have nothing in common to average")
     return exit_code(_run, it.parse_args(arguments))
 
 
@@ -47,7 +46,7 @@ def _run(options):
     found = mean(options.checkpoints)
     with replacing(options.target) as temporary:
         save_checkpoint(found.network, found.classes, temporary, found.licence)
-    print(f"wrote {options.target}: box and mask heads of {len(options.checkpoints)} checkpoints")
+    print(f"wrote {options.target}: the mean of {len(options.checkpoints)} checkpoints")
 
 
 if __name__ == "__main__":

@@ -147,7 +147,7 @@ def test_body_parts_cost_a_stage_of_their_own(bench, headless, tmp_path, capsys)
     result, path = bench(Device(), "--dense", "--engine", "tflite")
     (run,) = result["runs"]
     assert list(run["latency"]["ms"])[4:6] == ["mask", "dense"] and run["latency"]["ms"]["dense"]["min"] > 0.5
-    assert result["workload"]["dense"] is True and "50 proposals, body parts, from its" in path.with_suffix(".md").read_text()
+    assert result["workload"]["dense"] is True and "100 proposals, body parts, from its" in path.with_suffix(".md").read_text()
     plain = saved(tmp_path, "plain", result, workload={**result["workload"], "dense": None})
     assert main(["compare", "--anyway", plain]) == 2 and "$.workload.dense" in capsys.readouterr().err
     assert main(["bench", "--dense", "--bundle", str(headless), *LOOK]) == 2 and "has no dense head" in capsys.readouterr().err

@@ -47,7 +47,7 @@ def test_edgemask_runs_its_networks_and_sees_the_ten(engine):
     model.engines = {stage: spy(stage, network) for stage, network in model.engines.items()}
     ours.plant(model)
     found = model(scene.frame())
-    assert called == {"trunk": [1], "box": [50], "mask": [10]}
+    assert called == {"trunk": [1], "box": [100, 10], "mask": [10]}
     assert scene.check(scene.Found(found.boxes, found.masks()))["mask_iou"] > 0.97
 
 

@@ -42,10 +42,31 @@ def test_nms_of_nothing_and_of_equal_scores():
     assert boxes.nms(far_apart, np.ones(3, np.float32), 0.5, 2).tolist() == [0, 1]
 
 
-def test_nms_keeps_the_same_box_of_two_classes():
+def test_soft_nms_keeps_the_same_box_of_two_classes():
     twice = np.array([[0, 0, 10, 10], [0, 0, 10, 10], [1, 1, 10, 10]], np.float32)
-    keep = boxes.nms_per_class(twice, np.array([0.9, 0.8, 0.7], np.float32), np.array([0, 2, 0]), 0.5, 10)
-    assert keep.tolist() == [0, 1]
+    keep, share = boxes.soft_nms(twice, np.array([0.9, 0.8, 0.7], np.float32), np.array([0, 2, 0]), 0.5, 0.05, 10)
+    assert keep.tolist() == [0, 1] and share.tolist() == [1, 1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32), st.integers(0, 40), st.sampled_from([0.3, 0.5]), st.sampled_from([1, 5, 40]))
+def test_soft_nms_is_the_papers(seed, count, threshold, limit):
+    """Bodla et al.'s loop, in double precision and with IoU by pycocotools: the best goes out, the others lose by it."""
+    found, random = random_boxes(seed, count, 30), np.random.default_rng(seed)
+    scores, classes = random.uniform(0.05, 1, count).astype(np.float32), random.integers(0, 2, count)
+    sized = np.hstack([found[:, :2], found[:, 2:] - found[:, :2]]).astype(float)
+    left, wanted = dict(enumerate(scores.astype(float))), []
+    while left and len(wanted) < limit and max(left.values()) >= 0.2:
+        best = max(left, key=left.get)
+        wanted.append((best, left.pop(best)))
+        for other in list(left):
+            shared = float(mask.iou(sized[[best]], sized[[other]], [0])[0, 0]) if classes[best] == classes[other] else 0
+            left[other] *= 1 - shared if shared > threshold else 1
+            if shared >= boxes.NEAR:
+                del left[other]
+    keep, share = boxes.soft_nms(found, scores, classes, threshold, 0.2, limit)
+    assert keep.tolist() == [index for index, _ in wanted]
+    np.testing.assert_allclose(scores[keep] * share, [score for _, score in wanted], rtol=1e-4)
 
 
 def test_dropped_boxes_vote_on_where_the_kept_one_is():

@@ -111,7 +111,7 @@ def test_an_id_survives_while_the_gate_repeats_the_last_result(model, astronaut)
 def test_the_clip_whose_people_were_counted_by_hand(shared):
     row = on_clip(shared / "media" / "one-by-one-person-detection.mp4", every=5)
     assert row["people"] == row["tracked"] == row["ids"] == 6 and row["switches"] == 0
-    assert row["other_ids"] <= 6  # a table's, of which README speaks
+    assert row["other_ids"] <= 8  # a table's, of which README speaks
 
 
 def test_the_one_person_before_a_webcam_keeps_one_id(shared):
