@@ -234,7 +234,7 @@ def test_an_emulated_machine_gives_no_times(pi, capsys, monkeypatch):
 @pytest.mark.parametrize("engine", edgemask.load().bundle.engines())
 def test_scenes_have_exactly_so_many_people(engine):
     scenes = Scenes(edgemask.load(engine=engine, threads=1))
-    assert len(scenes.proposals) == 50
+    assert len(scenes.proposals) == 100
     for people in PEOPLE:
         scenes.tell(people)
         found = scenes.look()
