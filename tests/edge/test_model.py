@@ -27,6 +27,7 @@ def scoring(model, logits):
 
 def looking_twice(model, first, second, move):
     """The model with a box head that sees one person: for sure by `first` among the proposals, then by `second` [2], moved."""
+
     def answer(logits, deltas):
         return {"box_scores": quantise(model.tensors["box_scores"], logits),
                 "box_deltas": quantise(model.tensors["box_deltas"], deltas)}  # fmt: skip
@@ -87,6 +88,12 @@ def test_what_is_found_is_looked_at_again(model, astronaut):
     assert still.scores[0] == pytest.approx(0.98, abs=0.01) and moved.scores[0] == pytest.approx(0.74, abs=0.01)
     model.score = 0.75
     assert len(model(astronaut)) == 0
+
+
+def test_who_overlaps_a_better_one_is_left_with_a_share_of_the_score(model, astronaut):
+    model.limits["nms"] = 0.0
+    crowd = scoring(model, [[-9, 9]] * 100)(astronaut)
+    assert crowd.scores[0] > 0.99 and crowd.scores.min() < 0.9
 
 
 def test_as_many_as_there_can_be(model, astronaut):
