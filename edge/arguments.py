@@ -44,6 +44,11 @@ def points(text: str) -> float:
     return _number(text, lambda value: value >= 0, "a number of AP points, such as 0.3")
 
 
+def positive(text: str) -> float:
+    """A number above 0."""
+    return _number(text, lambda value: 0 < value < float("inf"), "a number above 0")
+
+
 def rate(text: str) -> float:
     """Frames a second, above 0."""
     return _number(text, lambda value: 0 < value <= 1000, "a number of frames a second above 0")

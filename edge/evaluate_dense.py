@@ -16,7 +16,7 @@ from edgemask.parts import COUNT, NAMES
 
 MATCH = 0.5  # least IoU of a detection's box with a person's
 # What is counted in each picture, and how many numbers that is.
-COUNTS = {"people": 1, "found": 1, "confusion": (COUNT + 1) ** 2, "u": 1, "v": 1,
+COUNTS = {"people": 1, "found": 1, "confusion": (COUNT + 1) ** 2, "u": 1, "v": 1, "sides": 2, "sides_right": 2,
           **dict.fromkeys(("visible", "seen", "right", "any_side"), len(keypoints.NAMES))}  # fmt: skip
 # Figures in points of 100, from the counts of some pictures.
 KINDS = {
@@ -25,6 +25,8 @@ KINDS = {
     "|ΔV|": lambda counts: _share(counts["v"], _right_pixels(counts)),
     "keypoint in part": lambda counts: _share(counts["right"], counts["seen"]),
     "keypoint in part of any side": lambda counts: _share(counts["any_side"], counts["seen"]),
+    "seen from behind, shows its back": lambda counts: _share(counts["sides_right"][0], counts["sides"][0]),
+    "seen from the front, shows its front": lambda counts: _share(counts["sides_right"][1], counts["sides"][1]),
 }
 
 
@@ -135,6 +137,7 @@ def _counted(detections: Detections, people, truth):
         crop, left, top = crops[row]
         seen[top : top + crop.shape[0], left : left + crop.shape[1]] = crop
         _count_keypoints(counts, people[index], seen[..., 0])
+        _count_side(counts, people[index], crop[..., 0])
         if truth is not None:
             _count_pixels(counts, rle.decode(people[index]["segmentation"]), truth, seen)
     for person in people:
@@ -164,6 +167,15 @@ def _count_keypoints(counts, person, parts):
             counts["seen"][index] += 1
             counts["right"][index] += part in allowed
             counts["any_side"][index] += part in allowed | keypoints.mirrored(allowed)
+
+
+def _count_side(counts, person, parts):
+    """Whether more of the trunk is seen on the side that keypoints say is shown (`keypoints.facing`)."""
+    sides = keypoints.BACK, keypoints.FRONT
+    if shown := keypoints.facing([person["points"].get(name, (0, 0, 0)) for name in keypoints.NAMES]):
+        index, pixels = sides.index(shown), [(parts == side).sum() for side in sides]
+        counts["sides"][index] += 1
+        counts["sides_right"][index] += pixels[index] > pixels[1 - index]
 
 
 def _count_pixels(counts, mask, truth, seen):

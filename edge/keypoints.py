@@ -1,4 +1,6 @@
-"""COCO's keypoints, and the body parts that may be seen where each of them is."""
+"""COCO's keypoints, and what they say of the body parts that are seen."""
+
+import numpy as np
 
 from edgemask.parts import MIRROR, group
 
@@ -26,3 +28,23 @@ def mirrored(parts: frozenset[int]) -> frozenset[int]:
 
 
 ALLOWED = {"nose": group("head"), **_LEFT, **{name.replace("left", "right"): mirrored(parts) for name, parts in _LEFT.items()}}
+BACK, FRONT = min(group("torso_back")), min(group("torso_front"))
+
+
+def facing(keypoints) -> int:
+    """FRONT or BACK, the part of its trunk that a person shows; 0 where shoulders, hips and face disagree or are not all known.
+
+    keypoints: [17, 3] x, y, visibility in the order of NAMES, or 51 numbers.
+    """
+    points = dict(zip(NAMES, np.asarray(keypoints, np.float64).reshape(17, 3), strict=True))
+    face = [points[name][2] > 0 for name in ("nose", "left_eye", "right_eye")]
+    corners = np.stack([points[side + joint] for joint in ("shoulder", "hip") for side in ("left_", "right_")])
+    if not corners[:, 2].all():
+        return 0
+    (left, right), (left_hip, right_hip) = corners[:, :2].reshape(2, 2, 2)
+    down = (left_hip + right_hip - left - right) / 2
+    # From the right one to the left one across the trunk, in trunk lengths: 0.65 between shoulders straight from the front.
+    across = [(x * down[1] - y * down[0]) / max(down @ down, 1e-9) for x, y in (left - right, left_hip - right_hip)]
+    if across[0] > 0.25 and across[1] > 0 and face[0] and any(face[1:]):
+        return FRONT
+    return BACK if across[0] < -0.25 and across[1] < 0 and not any(face) else 0

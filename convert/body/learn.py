@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgemask.arguments import count
+from edgemask.arguments import count, positive
 from edgemask.command import exit_code
 from edgemask.convert.body.samples import Samples
 from edgemask.errors import OptionError
@@ -78,8 +78,11 @@ class Source:
         return cls(Samples.load(path if star else text), int(times) if star else 1)
 
 
-def train(head, sources: list[Source], epochs: int, seed: int):
-    """Train a DenseHead in place; yields (step, steps, losses). An epoch sees every source its number of times."""
+def train(head, sources: list[Source], epochs: int, seed: int, rate: float = RATE):
+    """Train a DenseHead in place; yields (step, steps, losses). An epoch sees every source its number of times.
+
+    rate: the peak of AdamW's one cycle (Smith and Topin 2018).
+    """
     import torch
 
     order = [np.array([(number, row) for row in range(len(one.samples))] * one.times) for number, one in enumerate(sources)]
@@ -87,8 +90,8 @@ def train(head, sources: list[Source], epochs: int, seed: int):
     steps = epochs * (len(order) // BATCH or 1)
     groups = [{"params": [w for w in head.parameters() if (w.ndim > 1) == decays], "weight_decay": DECAY * decays}
               for decays in (True, False)]  # fmt: skip
-    optimiser = torch.optim.AdamW(groups, lr=RATE)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, RATE, total_steps=steps, pct_start=0.1)
+    optimiser = torch.optim.AdamW(groups, lr=rate)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, pct_start=0.1)
     head.train()
     for step in range(steps):
         chosen = order[random.integers(len(order), size=BATCH)]
@@ -142,6 +145,7 @@ def main(arguments=None) -> int:
     it.add_argument("--held-out", type=Path, metavar="FILE.npz", help="exactly labelled samples to measure on")
     it.add_argument("--anew", action="store_true", help="begin with a new head, though the checkpoint has one")
     it.add_argument("--epochs", type=count, default=10, metavar="N")
+    it.add_argument("--rate", type=positive, default=RATE, metavar="R", help="the learning rate's peak (default %(default)s)")
     it.add_argument("--seed", type=int, default=0)
     it.add_argument("--json", action="store_true")
     # Read by OpenMP when torch loads it: spinning threads take the processor from whoever else is at work.
@@ -160,7 +164,7 @@ def _run(options):
     head = (None if options.anew else checkpoint.network.dense) or DenseHead()
     head = head.to(memory_format=torch.channels_last)
     with Line() as line:
-        for step, steps, found in train(head, sources, options.epochs, options.seed):
+        for step, steps, found in train(head, sources, options.epochs, options.seed, options.rate):
             if line.due():
                 line.say(f"step {step}/{steps}, " + ", ".join(f"{name} {value:.3f}" for name, value in found.items()))
     checkpoint.network.dense = head

@@ -2,6 +2,7 @@
 
     python -m edgemask.convert.body.samples person.safetensors renders/people.json renders.npz
     python -m edgemask.convert.body.samples person.safetensors train.json weak.npz --weak --views 3
+    python -m edgemask.convert.body.samples person.safetensors train.json backs.npz --weak --backs --views 16 --colour 0.3
 
 A label set (rendered or fitted people: a COCO json whose pictures have an `iuv` map) says exactly what each pixel is; with
 --weak, keypoints say what it may be, and a mask, where there is one, whose it is (convert.body.weak).
@@ -16,14 +17,15 @@ from pathlib import Path
 import numpy as np
 
 from edgemask import coco, pictures
-from edgemask.arguments import count
+from edgemask.arguments import count, positive
 from edgemask.command import exit_code
 from edgemask.convert.body import weak
-from edgemask.convert.train.augment import warp
+from edgemask.convert.train.augment import recolour, warp
 from edgemask.convert.train.dataset import decode
-from edgemask.errors import DatasetError
+from edgemask.errors import DatasetError, OptionError
 from edgemask.evaluate_dense import read_iuv
 from edgemask.files import replacing
+from edgemask.keypoints import BACK, facing
 from edgemask.parts import MIRROR
 from edgemask.progress import progress
 
@@ -175,21 +177,24 @@ class LabelSet:
     """The pictures of a COCO json in which something is known of people's parts.
 
     By IUV maps, exactly; a person without a single labelled pixel is nobody's. Or, weak, by keypoints, and masks where
-    there are any. Raises DatasetError.
+    there are any; backs: only of people whose keypoints say that they are seen from behind. Raises DatasetError.
     """
 
-    def __init__(self, path, weak: bool = False):
+    def __init__(self, path, weak: bool = False, backs: bool = False):
         content, self.path, self.weak = coco.read(path), Path(path), weak
         self.folder, self.people = coco.picture_folder(path), {}
         for index, one in enumerate(content.get("annotations") or []):
             if missing := [key for key in ("image_id", "bbox") if key not in one]:
                 raise DatasetError(f"{path}: annotations[{index}] has no {missing[0]}")
             pointed = one.get("num_keypoints") or not weak
+            if backs and not (pointed and facing(one["keypoints"]) == BACK):
+                continue
             if (weak or one.get("segmentation") is not None) and not one.get("iscrowd") and pointed:
                 self.people.setdefault(one["image_id"], []).append(one)
         self.images = [one for one in content["images"] if one["id"] in self.people]
         if not self.images:
-            raise DatasetError(f"{path} has nobody with {'keypoints' if weak else 'a mask'} to learn from")
+            lacking = "keypoints that show a back" if backs else "keypoints" if weak else "a mask"
+            raise DatasetError(f"{path} has nobody with {lacking} to learn from")
         if not weak and (bare := [one["file_name"] for one in self.images if "iuv" not in one]):
             raise DatasetError(f"{path}: picture {bare[0]} has no iuv map; keypoints alone are a weak set")
         files = [self.folder / one["file_name"] for one in self.images]
@@ -210,10 +215,11 @@ class LabelSet:
         return Labelled(pictures.read(self.folder / image["file_name"]), iuv, people, masks) if people else None
 
 
-def collect(model, labels: LabelSet, views: int, seed: int = 0) -> Samples:
+def collect(model, labels: LabelSet, views: int, seed: int = 0, colour: float = 0.0) -> Samples:
     """Samples of every person of a set in so many random views of each picture.
 
-    model: a `Model` of the float bundle, whose trunk gives the features. Raises DatasetError.
+    model: a `Model` of the float bundle, whose trunk gives the features; colour: how strongly each view is recoloured, blurred
+    and made noisy (`recolour`), 0 leaves it. Raises DatasetError.
     """
     size, side, found = (model.width, model.height), model.roi["mask"], []
     for image in progress(labels.images, labels.path.stem):
@@ -222,6 +228,7 @@ def collect(model, labels: LabelSet, views: int, seed: int = 0) -> Samples:
             random = np.random.default_rng([seed, image["id"], number])
             rgb, boxes, *known = picture.look(size, 2 * side, random)
             if len(boxes):
+                rgb = recolour(rgb, colour, random) if colour else rgb
                 found.append((model.pool(model.engines["trunk"](rgb[None]), boxes, "mask"), *known))
     if not found:
         raise DatasetError(f"{labels.path} has nobody large enough to learn from")
@@ -236,7 +243,9 @@ def main(arguments=None) -> int:
     it.add_argument("labels", type=Path, help="COCO json: a set with iuv maps, or with --weak one with keypoints")
     it.add_argument("target", type=Path, metavar="OUT.npz")
     it.add_argument("--weak", action="store_true", help="what keypoints allow, not what an iuv map says")
+    it.add_argument("--backs", action="store_true", help="with --weak: only people whose keypoints show their backs")
     it.add_argument("--views", type=count, default=1, metavar="N", help="of each picture (default %(default)s)")
+    it.add_argument("--colour", type=positive, default=0.0, metavar="S", help="recolour views so strongly (default %(default)s)")
     it.add_argument("--seed", type=int, default=0)
     it.add_argument("--json", action="store_true")
     return exit_code(_run, it.parse_args(arguments))
@@ -245,9 +254,11 @@ def main(arguments=None) -> int:
 def _run(options):
     from edgemask.convert.conversion import Conversion
 
-    labels = LabelSet(options.labels, options.weak)
+    if options.backs and not options.weak:
+        raise OptionError("--backs asks keypoints, which only --weak reads: give both")
+    labels = LabelSet(options.labels, options.weak, options.backs)
     with Conversion(options.checkpoint, 320, 320) as conversion:
-        samples = collect(conversion.models["float"], labels, options.views, options.seed)
+        samples = collect(conversion.models["float"], labels, options.views, options.seed, options.colour)
     samples.save(options.target)
     known = float((samples.allowed > 0).mean())
     if options.json:

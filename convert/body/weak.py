@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgemask.keypoints import ALLOWED, NAMES
+from edgemask.keypoints import ALLOWED, NAMES, facing
 
 # COCO's order of keypoints; the right one of a pair follows the left one.
 NOSE, EYE, EAR, SHOULDER, ELBOW, WRIST, HIP, KNEE, ANKLE = 0, 1, 3, 5, 7, 9, 11, 13, 15
@@ -19,8 +19,7 @@ NOSE, EYE, EAR, SHOULDER, ELBOW, WRIST, HIP, KNEE, ANKLE = 0, 1, 3, 5, 7, 9, 11,
 UPPER_ARM, LOWER_ARM = (1 << 15 | 1 << 17, 1 << 16 | 1 << 18), (1 << 19 | 1 << 21, 1 << 20 | 1 << 22)
 THIGH, SHIN = (1 << 8 | 1 << 10, 1 << 7 | 1 << 9), (1 << 12 | 1 << 14, 1 << 11 | 1 << 13)
 HAND, FOOT, HEAD = (1 << 4, 1 << 3), (1 << 5, 1 << 6), (1 << 24, 1 << 23)
-BACK, FRONT = 1 << 1, 1 << 2
-TORSO = FRONT | BACK
+TORSO = 1 << 1 | 1 << 2
 # In statures, of `anny`'s default body: between keypoints, and half the width of what is between them.
 LENGTHS = {(SHOULDER, ELBOW): 0.160, (ELBOW, WRIST): 0.143, (HIP, KNEE): 0.231, (KNEE, ANKLE): 0.229, (SHOULDER, HIP): 0.296}
 RADII = {SHOULDER: 0.032, ELBOW: 0.027, HIP: 0.050, KNEE: 0.034}
@@ -73,24 +72,6 @@ def labels(keypoints, mask: np.ndarray, columns: np.ndarray, rows: np.ndarray) -
     silent = ~(stated & mask[np.ix_(down, across)].astype(bool))
     bits[silent], v[silent] = 0, np.nan
     return bits, v
-
-
-def facing(keypoints) -> int:
-    """FRONT or BACK, the bit of the side of its trunk that a person shows; 0 where shoulders, hips and face disagree."""
-    keypoints = np.asarray(keypoints, np.float64).reshape(17, 3)
-    xy, seen = keypoints[:, :2], keypoints[:, 2] > 0
-    if not seen[[SHOULDER, SHOULDER + 1, HIP, HIP + 1]].all():
-        return 0
-    trunk = xy[[HIP, HIP + 1]].mean(axis=0) - xy[[SHOULDER, SHOULDER + 1]].mean(axis=0)
-    # From the right one to the left one across the trunk, in trunk lengths: 0.65 between shoulders straight from the front.
-    shoulders, hips = (_cross(xy[one] - xy[one + 1], trunk) / max(trunk @ trunk, 1e-9) for one in (SHOULDER, HIP))
-    if shoulders > 0.25 and hips > 0 and seen[NOSE] and seen[[EYE, EYE + 1]].any():
-        return FRONT
-    return BACK if shoulders < -0.25 and hips < 0 and not seen[: EYE + 2].any() else 0
-
-
-def _cross(a, b):
-    return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
 
 
 def stature(keypoints) -> float:
@@ -171,7 +152,8 @@ def _torso(keypoints, points, tall):
         inside ^= crosses & (points[..., 0] < at)
         rim = np.minimum(rim, _segment(points, start, end)[0])
     distance = np.where(inside, 0, 1 + rim / (TORSO_RIM * tall))
-    yield Region(np.full(inside.shape, facing(keypoints) or TORSO, np.uint32), distance, None, True)
+    shown = facing(keypoints)
+    yield Region(np.full(inside.shape, 1 << shown if shown else TORSO, np.uint32), distance, None, True)
 
 
 def _head(keypoints, points, tall):

@@ -180,24 +180,27 @@ def settle(conversion: Conversion, recipe: Recipe, pictures, workers: int = 0) -
 def last_step(best: Path, recipe: Recipe, pictures, classes, workers: int) -> str:
     """Fine-tune a run's best checkpoint for int8; it is replaced when int8's mask AP on val rises by GAIN. What came of it."""
     tuned = best.with_stem("quantised")
-    before, summary = _int8(best, recipe)
-    with before:
+    with _int8(best, recipe) as before:
+        summary = before.measure(recipe.val, ["tflite"])["tflite"].summary
         save_checkpoint(settle(before, recipe, pictures, workers), classes, tuned, recipe.licence, recipe=recipe.sha256)
-    after, gained = _int8(tuned, recipe)
-    after.__exit__()
+    with _int8(tuned, recipe) as after:
+        exact, gained = (one.summary for one in after.measure(recipe.val, ["float", "tflite"]).values())
     gain = gained["mask"]["AP"] - summary["mask"]["AP"]
     if kept := gain >= GAIN:
         with replacing(best) as temporary:
             temporary.write_bytes(tuned.read_bytes())
-    figures = "  ".join(f"{kind} AP {summary[kind]['AP']:.1f} to {gained[kind]['AP']:.1f}" for kind in ("box", "mask"))
+    figures = ", ".join(
+        f"{kind} AP {summary[kind]['AP']:.2f} to {gained[kind]['AP']:.2f} (float {exact[kind]['AP']:.2f})"
+        for kind in ("box", "mask")
+    )
     return f"int8 after quantisation-aware fine-tuning: {figures}; {'kept' if kept else f'not kept, it has to be {GAIN} or more'}"
 
 
 def _int8(checkpoint, recipe):
-    """(the checkpoint calibrated on the training pictures, its accuracy in int8); both engines give the same bits."""
+    """The checkpoint calibrated on the training pictures; one engine measures for both, which give the same bits."""
     conversion = Conversion(checkpoint, *recipe.input)
     conversion.to_int8(recipe.train[0])
-    return conversion, conversion.measure(recipe.val, ["tflite"])["tflite"].summary
+    return conversion
 
 
 def _key(name):

@@ -26,7 +26,7 @@ class Recipe:
     classes: tuple[str, ...] = ()
     licence: str = "not stated"
     input: tuple[int, int] = (320, 320)  # width, height
-    iterations: int = 3000
+    iterations: int = 3000  # 0: none, only what `quantised` asks for
     batch: int = 8  # pictures an iteration, over all processes
     rate: float = 5e-4  # AdamW's peak learning rate; half of it for the backbone
     warmup: int = 200  # iterations
@@ -70,9 +70,11 @@ def read_recipe(path) -> Recipe:
             raise OptionError(f'{path} says nothing of {name}: {name} = "{name}.json" names a COCO json')
     values = {name: _value(path, name, known[name], value) for name, value in entries.items()}
     recipe = Recipe(**values, sha256=hashlib.sha256(content).hexdigest())
-    for name in ("iterations", "batch", "rate", "bodies"):
+    for name in ("batch", "rate", "bodies"):
         if getattr(recipe, name) <= 0:
             raise OptionError(f"{path}: {name} must be above 0")
+    if min(recipe.iterations, recipe.quantised) < 0 or not recipe.iterations + recipe.quantised:
+        raise OptionError(f"{path}: iterations and quantised must not be below 0, and one of them above")
     if not 0 < recipe.scale[0] <= recipe.scale[1]:
         raise OptionError(f"{path}: scale = [smallest, largest], both above 0")
     return recipe

@@ -87,7 +87,7 @@ def _dense_table(found):
         summary = each.summary
         yield f"{name}: {summary['found']} of {summary['people']} people found"
         for kind, figure in summary["figures"].items():
-            yield f"  {kind:30}{figure['value']:7.2f} ({figure['low']:.2f} to {figure['high']:.2f})"
+            yield f"  {kind:38}{figure['value']:7.2f} ({figure['low']:.2f} to {figure['high']:.2f})"
         for point, row in summary["keypoints"].items():
             shares = [f"{100 * row[key] / max(row['seen'], 1):5.1f} %" for key in ("right", "any_side")]
             yield (f"  {point:15}{shares[0]} in part ({row['low']:.1f} to {row['high']:.1f}), {shares[1]} of any side; "

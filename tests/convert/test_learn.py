@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from edgemask import rle
+from edgemask.convert.body import samples
 from edgemask.convert.body.samples import LabelSet, Samples, allowed, exact, mirrored, view
 from edgemask.parts import MIRROR
 
@@ -92,6 +93,28 @@ def test_a_weak_set_has_people_without_a_mask(tmp_path):
     bare, masked = (allowed(mask, person, centres, centres)[0] for mask in masks)
     assert bare[65, 20] == 1 << 19 | 1 << 21 and bare[35, 20] == 1 << 15 | 1 << 17 and not bare[:, 70:].any()
     assert (masked[:50] == bare[:50]).all() and not masked[50:].any()
+
+
+def test_backs_are_of_people_seen_from_behind_alone(tmp_path, checkpoint, capsys):
+    cv2.imwrite(str(tmp_path / "one.png"), np.full((100, 100, 3), 90, np.uint8))
+    back = np.zeros((17, 3))  # its left is the picture's left, and no face is in sight
+    back[[5, 6, 11, 12]] = (30, 20, 2), (55, 20, 2), (35, 60, 2), (50, 60, 2)
+    front = back.copy()
+    front[[5, 6, 11, 12]], front[[0, 1]] = back[[6, 5, 12, 11]], ((42, 8, 2), (46, 6, 2))
+    people = [{"id": number, "image_id": 1, "category_id": 1, "bbox": [20, 0, 50, 100], "iscrowd": 0, "num_keypoints": 4,
+               "keypoints": points.ravel().tolist()} for number, points in enumerate((front, back))]  # fmt: skip
+    content = {"images": [{"id": 1, "file_name": "one.png", "width": 100, "height": 100}], "annotations": people}
+    (tmp_path / "people.json").write_text(json.dumps(content))
+    command = [str(checkpoint), str(tmp_path / "people.json"), str(tmp_path / "out.npz"), "--weak", "--backs", "--colour", "0.3"]
+    assert samples.main(command) == 0
+    seen = Samples.load(tmp_path / "out.npz").allowed
+    torso = seen & 0b110
+    assert len(seen) == 1 and (torso == 0b010).any() and not (torso == 0b100).any()
+    people[1]["keypoints"] = people[0]["keypoints"]
+    (tmp_path / "people.json").write_text(json.dumps(content))
+    assert samples.main(command) == 2 and "show a back" in capsys.readouterr().err
+    command.remove("--weak")
+    assert samples.main(command) == 2 and "--weak" in capsys.readouterr().err
 
 
 def test_the_command_goes_on_from_the_head_or_begins_anew(checkpoint, tmp_path):

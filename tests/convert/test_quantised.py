@@ -1,17 +1,18 @@
 """Quantisation-aware fine-tuning: what is trained is what int8 computes, and what comes of it is a checkpoint again."""
 
+import re
+
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from edgemask.calibration.calibrate import Technique  # noqa: E402
+from edgemask.cli import main  # noqa: E402
 from edgemask.convert.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
 from edgemask.convert.conversion import Conversion  # noqa: E402
 from edgemask.convert.train import example  # noqa: E402
-from edgemask.convert.train.dataset import read_pictures  # noqa: E402
-from edgemask.convert.train.quantised import RoundedNetwork, last_step  # noqa: E402
-from edgemask.convert.train.recipe import Recipe  # noqa: E402
+from edgemask.convert.train.quantised import RoundedNetwork  # noqa: E402
 
 pytestmark = pytest.mark.train
 
@@ -73,13 +74,16 @@ def test_it_rounds_as_int8_does(conversion):
     np.testing.assert_allclose(rounded / step, np.rint(rounded / step), atol=1e-3)
 
 
-def test_it_is_kept_only_when_it_is_better(apples, fruit, tmp_path):
-    best = tmp_path / "best.safetensors"
-    best.write_bytes(apples.read_bytes())
-    recipe = Recipe((fruit / "train.json",), fruit / "val.json", batch=2, quantised=2, heads=True)
-    pictures, _ = read_pictures(recipe.train, ("apple",))
-    said = last_step(best, recipe, pictures, ("apple",), 0)
-    assert "not kept" in said and best.read_bytes() == apples.read_bytes()
+def test_without_iterations_a_checkpoint_is_only_rounded_and_kept_when_it_is_better(apples, fruit, capsys):
+    (fruit / "rounded.toml").write_text(
+        'train = "train.json"\nval = "val.json"\nstart = "apples.safetensors"\n'
+        "iterations = 0\nbatch = 2\nheads = true\nquantised = 2\n"
+    )
+    assert main(["train", str(fruit / "rounded.toml"), "--workers", "0", "--out", str(fruit / "run")]) == 0
+    assert re.search(r"mask AP [\d.]+ to [\d.]+ \(float [\d.]+\); not kept", capsys.readouterr().out)
+    start, best, rounded = (load_checkpoint(path).network for path in (
+        apples, fruit / "run" / "best.safetensors", fruit / "run" / "quantised.safetensors"))  # fmt: skip
+    assert max(apart(best, start).values()) == 0
     # Nothing but the heads learned: the trunk moved by float16's rounding, in which checkpoints are written.
-    moved = apart(load_checkpoint(tmp_path / "quantised.safetensors").network, load_checkpoint(apples).network)
+    moved = apart(rounded, start)
     assert moved["trunk"] < 4e-3 < min(moved["box"], moved["mask"])

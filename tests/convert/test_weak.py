@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from edgemask.convert.body import weak
+from edgemask.keypoints import BACK, FRONT, facing
 
 SIZE = 400
 # Seen from the front, 300 tall, the left side at the right of the picture.
@@ -96,10 +97,10 @@ def test_a_limb_that_points_at_the_camera_says_only_what_could_be_there():
 def test_front_back_and_neither():
     mirrored = {name: (400 - x, y) for name, (x, y) in FIGURE.items()}
     hidden = dict.fromkeys(("nose", "left_eye", "right_eye"))
-    assert weak.facing(keypoints()) == weak.FRONT
-    assert weak.facing(keypoints(**mirrored | hidden)) == weak.BACK
-    assert weak.facing(keypoints(**mirrored)) == 0  # a face on a back
-    assert weak.facing(keypoints(left_shoulder=(203, 100), right_shoulder=(198, 100))) == 0  # from the side
+    assert facing(keypoints()) == FRONT
+    assert facing(keypoints(**mirrored | hidden)) == BACK
+    assert facing(keypoints(**mirrored)) == 0  # a face on a back
+    assert facing(keypoints(left_shoulder=(203, 100), right_shoulder=(198, 100))) == 0  # from the side
     assert at(200, 145, points=keypoints(**mirrored))[0] == {1, 2}
 
 

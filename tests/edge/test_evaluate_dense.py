@@ -116,6 +116,29 @@ def test_keypoints_lie_in_parts_that_may_be_there(seeing, own, best):
     assert summary["keypoints"]["nose"]["right"] == 1
 
 
+@pytest.mark.parametrize(("turned", "kind"), [(False, "front"), (True, "back")])
+def test_which_side_of_somebody_is_shown(seeing, own, best, turned, kind):
+    """The astronaut shows her front; by keypoints like these she is right, by those of somebody seen from behind wrong."""
+    x, y, width, height = best.coco()[0]["bbox"]
+
+    def marked(iuv, annotation):
+        points = dict.fromkeys(keypoints.NAMES, (0, 0, 0))
+        for name, (right, left), down in (("shoulder", (0.2, 0.8), 0.4), ("hip", (0.3, 0.7), 0.9)):
+            for side, across in zip(("left", "right") if turned else ("right", "left"), (right, left), strict=True):
+                points[f"{side}_{name}"] = x + across * width, y + down * height, 2
+        if not turned:
+            points |= dict.fromkeys(("nose", "left_eye"), (x + width / 2, y + height / 5, 2))
+        annotation["keypoints"] = [float(value) for point in points.values() for value in point]
+
+    path = own(marked, iuv=None)
+    content = json.loads(path.read_text())
+    content["categories"][0]["keypoints"] = list(keypoints.NAMES)
+    path.write_text(json.dumps(content))
+    found = figures(seeing, path)
+    sides = {name: value for name, value in found.items() if "shows" in name}
+    assert sides == ({"seen from behind, shows its back": 0} if turned else {"seen from the front, shows its front": 100})
+
+
 def test_the_allowed_parts_mirror_and_are_those_around_a_joint():
     assert set(keypoints.ALLOWED) == set(keypoints.NAMES)
     for name, parts in keypoints.ALLOWED.items():
