@@ -1,4 +1,4 @@
-"""Float checkpoints: safetensors files in the key layout of convert/models/person_v7.md."""
+"""Float checkpoints: safetensors files in the key layout of convert/models/person_v8.md."""
 
 import hashlib
 from dataclasses import dataclass

@@ -37,7 +37,7 @@ def _check(options):
 def _options(arguments):
     it = parser(
         "convert", "Convert a float checkpoint to an int8 bundle, with its float reference beside it.",
-        "edgemask convert convert/models/person_v7.safetensors --calibration pictures/ -o person-320.edgemask",
+        "edgemask convert convert/models/person_v8.safetensors --calibration pictures/ -o person-320.edgemask",
     )  # fmt: skip
     it.add_argument("checkpoint", metavar="CHECKPOINT", help="safetensors file of this model family")
     kind = it.add_mutually_exclusive_group(required=True)

@@ -29,7 +29,7 @@ ASTRONAUT = Path(pictures.__file__).parent / "data" / "astronaut.jpg"
 class Conversion:
     """One checkpoint at one input size on its way to bundles.
 
-    >>> with Conversion("person_v7.safetensors", 320, 320) as conversion:
+    >>> with Conversion("person_v8.safetensors", 320, 320) as conversion:
     ...     conversion.to_int8("pictures/")
     ...     conversion.write("person-320.edgemask")
 

@@ -1,6 +1,6 @@
 """The float network: EfficientNet-Lite0, FPN, RPN, box, mask and dense heads, in torch.
 
-Attribute names follow the checkpoint's keys (convert/models/person_v7.md), so that a
+Attribute names follow the checkpoint's keys (convert/models/person_v8.md), so that a
 state dict loads as it is. All tensors are NCHW float32.
 """
 

@@ -67,10 +67,11 @@ def evaluate(model: Model, annotations, images=None, limit: int | None = None, p
 def difference(one: Evaluation, other: Evaluation, kind: str) -> tuple[float, float, float]:
     """AP of `one` less that of `other` in points, and its 95 % interval: (difference, low, high).
 
-    A paired bootstrap over pictures (Efron 1979): both are measured again on the same draws.
+    A paired bootstrap over pictures (Efron 1979): both are measured again on the same draws, of which those with nothing to
+    measure say nothing.
     """
     gaps = one.resampled[kind] - other.resampled[kind]
-    low, high = np.percentile(gaps[1:], [2.5, 97.5])
+    low, high = np.nanpercentile(gaps[1:], [2.5, 97.5])
     return float(gaps[0]), float(low), float(high)
 
 

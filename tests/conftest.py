@@ -43,10 +43,10 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def checkpoint() -> Path:
-    return MODELS / "person_v7.safetensors"
+    return MODELS / "person_v8.safetensors"
 
 
-@pytest.fixture(scope="session", params=["person_v1", "person_v7"])
+@pytest.fixture(scope="session", params=["person_v1", "person_v8"])
 def golden(request):
     """Of the code that trained person_v1, and of this package's, with the dense head."""
     return np.load(MODELS / f"{request.param}.golden.npz")

@@ -141,7 +141,7 @@ def test_float_without_its_bundle_says_how_to_make_it(model, astronaut_set, tmp_
 
 
 def test_accuracy_on_real_people_float_and_both_engines_side_by_side(converted, shared, capsys):
-    """person_v7.md says 32.1 mask AP for float at 320 letterbox."""
+    """person_v8.md says 32.1 mask AP for float at 320 letterbox."""
     person = shared / "data" / "person"
     arguments = ["--coco", str(person / "val.json"), "--images", str(person / "val"), "--float", "--engine", "all"]
     assert main(["evaluate", str(converted[0]), *arguments, "--json", "--bound", "0.3"]) == 0

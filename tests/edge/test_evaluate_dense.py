@@ -10,7 +10,8 @@ import edgemask
 from edgemask import keypoints, rle
 from edgemask.bundle import SHIPPED
 from edgemask.cli import main
-from edgemask.evaluate_dense import evaluate_dense
+from edgemask.evaluate import difference
+from edgemask.evaluate_dense import COUNTS, DenseEvaluation, evaluate_dense
 from edgemask.parts import MIRROR, NAMES
 
 KEYPOINTS = ["nose", "left_elbow", "right_wrist"]
@@ -137,6 +138,17 @@ def test_which_side_of_somebody_is_shown(seeing, own, best, turned, kind):
     found = figures(seeing, path)
     sides = {name: value for name, value in found.items() if "shows" in name}
     assert sides == ({"seen from behind, shows its back": 0} if turned else {"seen from the front, shows its front": 100})
+
+
+def test_a_draw_without_anybody_from_behind_says_nothing_of_backs():
+    """Of two pictures one has somebody from behind, whom one model gets right and the other does not."""
+    rows = {"one": np.zeros((2, sum(COUNTS.values()))), "other": np.zeros((2, sum(COUNTS.values())))}
+    backs = np.cumsum(list(COUNTS.values()))[list(COUNTS).index("sides") - 1]
+    for values in rows.values():
+        values[0, backs] = 1
+    rows["one"][0, backs + COUNTS["sides"]] = 1
+    one, other = (DenseEvaluation(values, {}) for values in rows.values())
+    assert difference(one, other, "seen from behind, shows its back") == (100, 100, 100)
 
 
 def test_the_allowed_parts_mirror_and_are_those_around_a_joint():

@@ -103,6 +103,6 @@ def from_behind(shared):
 
 
 def test_her_back_stays_her_back(from_behind):
-    for number in range(676, 693, 4):
+    for number in range(668, 693):
         seen = np.bincount(next(from_behind[number].iuv_crops())[0][..., 0].reshape(-1), minlength=COUNT + 1)
-        assert seen[BACK] > 2 * seen[FRONT], number
+        assert seen[BACK] > seen[FRONT], number
