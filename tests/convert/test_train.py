@@ -257,7 +257,8 @@ def test_what_is_wrong_with_a_set_is_counted_before_training(change, said, fruit
 @pytest.mark.parametrize(
     ("entry", "said"),
     [("iteratoins = 3", "iteratoins"), ("rate = 0", "rate"), ('input = "100x100"', "multiple of 64"), ("batch = 1.5", "batch"),
-     ("scale = [2, 1]", "scale"), ('classes = ["apple", "pear"]', "pear"), ('start = "none.safetensors"', "none.safetensors")],
+     ("iterations = 0", "quantised"), ("quantised = -1", "quantised"), ("scale = [2, 1]", "scale"),
+     ('classes = ["apple", "pear"]', "pear"), ('start = "none.safetensors"', "none.safetensors")],
 )  # fmt: skip
 def test_a_wrong_recipe_is_one_sentence(entry, said, fruit, capsys):
     path = fruit / "wrong.toml"
