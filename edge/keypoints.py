@@ -28,7 +28,7 @@ def mirrored(parts: frozenset[int]) -> frozenset[int]:
 
 
 ALLOWED = {"nose": group("head"), **_LEFT, **{name.replace("left", "right"): mirrored(parts) for name, parts in _LEFT.items()}}
-BACK, FRONT = min(group("torso_back")), min(group("torso_front"))
+(BACK,), (FRONT,) = group("torso_back"), group("torso_front")
 
 
 def facing(keypoints) -> int:

@@ -26,6 +26,7 @@ from edgemask.errors import DatasetError, OptionError
 from edgemask.evaluate_dense import read_iuv
 from edgemask.files import replacing
 from edgemask.keypoints import BACK, facing
+from edgemask.keypoints import NAMES as KEYPOINTS
 from edgemask.parts import MIRROR
 from edgemask.progress import progress
 
@@ -187,6 +188,8 @@ class LabelSet:
             if missing := [key for key in ("image_id", "bbox") if key not in one]:
                 raise DatasetError(f"{path}: annotations[{index}] has no {missing[0]}")
             pointed = one.get("num_keypoints") or not weak
+            if weak and pointed and np.size(one.get("keypoints", [])) != 3 * len(KEYPOINTS):
+                raise DatasetError(f"{path}: annotations[{index}] has no list of {len(KEYPOINTS)} keypoints, x, y and visibility each")
             if backs and not (pointed and facing(one["keypoints"]) == BACK):
                 continue
             if (weak or one.get("segmentation") is not None) and not one.get("iscrowd") and pointed:

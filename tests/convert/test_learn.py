@@ -113,6 +113,9 @@ def test_backs_are_of_people_seen_from_behind_alone(tmp_path, checkpoint, capsys
     people[1]["keypoints"] = people[0]["keypoints"]
     (tmp_path / "people.json").write_text(json.dumps(content))
     assert samples.main(command) == 2 and "show a back" in capsys.readouterr().err
+    del people[1]["keypoints"]
+    (tmp_path / "people.json").write_text(json.dumps(content))
+    assert samples.main(command) == 2 and "annotations[1] has no list of 17 keypoints" in capsys.readouterr().err
     command.remove("--weak")
     assert samples.main(command) == 2 and "--weak" in capsys.readouterr().err
 

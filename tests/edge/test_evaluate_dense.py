@@ -117,15 +117,17 @@ def test_keypoints_lie_in_parts_that_may_be_there(seeing, own, best):
     assert summary["keypoints"]["nose"]["right"] == 1
 
 
-@pytest.mark.parametrize(("turned", "kind"), [(False, "front"), (True, "back")])
-def test_which_side_of_somebody_is_shown(seeing, own, best, turned, kind):
+@pytest.mark.parametrize(
+    ("turned", "right"), [(False, {"seen from the front, shows its front": 100}), (True, {"seen from behind, shows its back": 0})]
+)
+def test_which_side_of_somebody_is_shown(seeing, own, best, turned, right):
     """The astronaut shows her front; by keypoints like these she is right, by those of somebody seen from behind wrong."""
     x, y, width, height = best.coco()[0]["bbox"]
 
     def marked(iuv, annotation):
         points = dict.fromkeys(keypoints.NAMES, (0, 0, 0))
-        for name, (right, left), down in (("shoulder", (0.2, 0.8), 0.4), ("hip", (0.3, 0.7), 0.9)):
-            for side, across in zip(("left", "right") if turned else ("right", "left"), (right, left), strict=True):
+        for name, ends, down in (("shoulder", (0.2, 0.8), 0.4), ("hip", (0.3, 0.7), 0.9)):
+            for side, across in zip(("left", "right") if turned else ("right", "left"), ends, strict=True):
                 points[f"{side}_{name}"] = x + across * width, y + down * height, 2
         if not turned:
             points |= dict.fromkeys(("nose", "left_eye"), (x + width / 2, y + height / 5, 2))
@@ -135,20 +137,19 @@ def test_which_side_of_somebody_is_shown(seeing, own, best, turned, kind):
     content = json.loads(path.read_text())
     content["categories"][0]["keypoints"] = list(keypoints.NAMES)
     path.write_text(json.dumps(content))
-    found = figures(seeing, path)
-    sides = {name: value for name, value in found.items() if "shows" in name}
-    assert sides == ({"seen from behind, shows its back": 0} if turned else {"seen from the front, shows its front": 100})
+    assert {name: value for name, value in figures(seeing, path).items() if "shows" in name} == right
 
 
 def test_a_draw_without_anybody_from_behind_says_nothing_of_backs():
     """Of two pictures one has somebody from behind, whom one model gets right and the other does not."""
-    rows = {"one": np.zeros((2, sum(COUNTS.values()))), "other": np.zeros((2, sum(COUNTS.values())))}
-    backs = np.cumsum(list(COUNTS.values()))[list(COUNTS).index("sides") - 1]
-    for values in rows.values():
-        values[0, backs] = 1
-    rows["one"][0, backs + COUNTS["sides"]] = 1
-    one, other = (DenseEvaluation(values, {}) for values in rows.values())
-    assert difference(one, other, "seen from behind, shows its back") == (100, 100, 100)
+
+    def evaluation(right):
+        counts = {name: np.zeros(size) for name, size in COUNTS.items()}
+        counts["sides"][0], counts["sides_right"][0] = 1, right
+        row = np.concatenate(list(counts.values()))
+        return DenseEvaluation(np.stack([row, np.zeros_like(row)]), {})
+
+    assert difference(evaluation(1), evaluation(0), "seen from behind, shows its back") == (100, 100, 100)
 
 
 def test_the_allowed_parts_mirror_and_are_those_around_a_joint():
